@@ -1,0 +1,61 @@
+/**
+ * The one catalogue of what can go wrong with the machinery. Bad patterns are not in here: they are values
+ * (see `pattern/rejection.ts`). Every code is listed in docs/errors.md, and a test holds the two together.
+ */
+const CATALOGUE = {
+  backend_unknown: "Use backend filesystem or sqlite.",
+  bad_request: "See docs/protocol.md for the parameters of this request.",
+  config_invalid: "Correct the named key; `patternd check-config` checks the file without starting anything.",
+  config_unreadable: "Check that the file exists and that this user may read it.",
+  daemon_unreachable: "Start it with `patternd start`, or name its socket with --socket.",
+  internal: "This is a defect of patternd: please report it with the log lines around it.",
+  not_found: "Check the spelling of what was asked for.",
+  pattern_invalid:
+    "Correct the field that the message names; docs/protocol.md lists the fields of each type.",
+  queue_abandoned: "Lines that were not acknowledged are the sender's to send again.",
+  socket_in_use: "Another daemon answers on this socket: stop it, or give this one its own socket paths.",
+  socket_path_too_long: "A Unix socket's path has at most 107 bytes: configure a shorter one.",
+  socket_unusable: "Check that the folder exists and that this user may write to it.",
+  sqlite_unavailable:
+    "Run `npm rebuild better-sqlite3`, or use backend filesystem, which needs no native code.",
+  store_closed: "Open the store again.",
+  store_failed: "Check the disk (space, permissions, health) that holds the store.",
+  store_foreign: "Choose another path: patternd does not touch what it did not create.",
+  store_locked: "Stop the process that holds the store, or open it with readOnly.",
+  store_newer: "Use the version of patternd that wrote this store, or a newer one.",
+  store_not_found: "Check the path, or start the daemon once to create the store.",
+  usage: "See `patternd --help`.",
+} as const;
+
+export type ErrorCode = keyof typeof CATALOGUE;
+
+export const ERROR_CODES: readonly ErrorCode[] = Object.keys(CATALOGUE).filter(isErrorCode);
+
+/** Anything that patternd throws on purpose: a stable code, one line for a person, and what to do about it. */
+export class PatterndError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; hint?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "PatterndError";
+    this.code = code;
+    this.hint = options.hint ?? CATALOGUE[code];
+  }
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === "string" && Object.hasOwn(CATALOGUE, value);
+}
+
+/** The system's own code of a failed call (`ENOSPC`, `SQLITE_BUSY`), wherever in the chain of causes it stands. */
+export function systemCode(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (!(at instanceof PatterndError) && "code" in at && typeof at.code === "string") return at.code;
+  }
+  return undefined;
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,202 @@
+/** One received line to a pattern or a rejection. Never throws: bad input is a value. */
+import { isUtf8 } from "node:buffer";
+import * as v from "valibot";
+import type { Pattern } from "./pattern.ts";
+import { type Predicate, predicateOf } from "./predicate.ts";
+import type { Rejection, RejectionCode } from "./rejection.ts";
+import { type DeclaredTypes, isObject, type PatternSchema, patternSchemas } from "./schema.ts";
+import { parseTimestamp, TIMESTAMP_FORM } from "./timestamp.ts";
+import type { Zone } from "./zone.ts";
+
+export const MAX_DEPTH = 100;
+const MAX_AHEAD_MS = 24 * 60 * 60 * 1000;
+const SHOWN_CHARACTERS = 60;
+
+export type Parsed =
+  | { readonly kind: "pattern"; readonly pattern: Pattern }
+  | { readonly kind: "rejection"; readonly rejection: Rejection }
+  | { readonly kind: "not_collected"; readonly type: string };
+
+export interface ParserOptions {
+  /** The store's zone, for timestamps without one. */
+  readonly zone: Zone;
+  readonly types?: DeclaredTypes;
+  /** Types that are switched off: settled unread, and discarded. */
+  readonly notCollected?: ReadonlySet<string>;
+  /** Milliseconds since the epoch; the daemon's clock. */
+  readonly now?: () => number;
+}
+
+/** What is indexed beside a line, without the line. */
+export type Fields = Omit<Pattern, "line">;
+
+interface TypeRule {
+  readonly schema: PatternSchema;
+  readonly accepts: Predicate;
+}
+
+export class PatternParser {
+  readonly #zone: Zone;
+  readonly #rules = new Map<string, TypeRule>();
+  readonly #notCollected: ReadonlySet<string>;
+  readonly #now: () => number;
+
+  constructor(options: ParserOptions) {
+    this.#zone = options.zone;
+    this.#notCollected = options.notCollected ?? new Set();
+    this.#now = options.now ?? Date.now;
+    for (const [type, schema] of patternSchemas(options.types)) {
+      this.#rules.set(type, { schema, accepts: predicateOf(schema) });
+    }
+  }
+
+  /** `line`: the received bytes without their newline, carriage return or byte order mark. */
+  parseLine(line: Uint8Array): Parsed {
+    const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
+    if (!isUtf8(bytes)) return rejected("invalid_utf8", "expected UTF-8, got other bytes");
+    const text = bytes.toString("utf8");
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      return rejected("invalid_json", `expected one JSON object, got ${jsonFault(error, text)}`);
+    }
+    const parsed = this.parseValue(value);
+    return "kind" in parsed ? parsed : { kind: "pattern", pattern: { ...parsed, line } };
+  }
+
+  /** The same rules for a value that is already parsed. */
+  parseValue(value: unknown): Fields | Exclude<Parsed, { kind: "pattern" }> {
+    if (deeperThan(value, MAX_DEPTH))
+      return rejected("too_deep", `expected at most ${MAX_DEPTH} levels of nesting`);
+    if (!isObject(value)) return rejected("not_an_object", `expected an object, got ${shown(value)}`);
+    const type = Object.hasOwn(value, "pattern_type") ? value.pattern_type : undefined;
+    if (typeof type === "string") {
+      const rule = this.#rules.get(type);
+      if (!rule) return this.#unknownType(type, value);
+      if (this.#notCollected.has(type)) return { kind: "not_collected", type };
+      return this.#fields(type, rule, value);
+    }
+    if (type === undefined)
+      return rejected("missing_field", "expected a string", "pattern_type", idOf(value));
+    return rejected("invalid_field", `expected a string, got ${shown(type)}`, "pattern_type", idOf(value));
+  }
+
+  #unknownType(type: string, value: Record<string, unknown>): Exclude<Parsed, { kind: "pattern" }> {
+    const message = `expected one of ${[...this.#rules.keys()].join(", ")}, got ${shown(type)}`;
+    return rejected("unknown_pattern_type", message, "pattern_type", idOf(value));
+  }
+
+  #fields(
+    type: string,
+    rule: TypeRule,
+    value: Record<string, unknown>,
+  ): Fields | Exclude<Parsed, { kind: "pattern" }> {
+    if (!rule.accepts(value)) return explain(rule.schema, value);
+    const { pattern_id: id, timestamp, data, context } = value;
+    const instant = typeof timestamp === "string" ? parseTimestamp(timestamp, this.#zone) : undefined;
+    if (typeof id !== "string" || typeof timestamp !== "string" || instant === undefined) {
+      return explain(rule.schema, value);
+    }
+    const about = isObject(context) ? context : {};
+    if (this.#isAhead(instant)) return ahead("timestamp", timestamp, id);
+    if (typeof about.timestamp === "string") {
+      const said = parseTimestamp(about.timestamp, this.#zone);
+      if (said !== undefined && this.#isAhead(said)) return ahead("context.timestamp", about.timestamp, id);
+    }
+    return { id, type, timestamp, instant, ...indexed(isObject(data) ? data : {}, about) };
+  }
+
+  #isAhead(instant: bigint): boolean {
+    return instant > BigInt(this.#now() + MAX_AHEAD_MS) * 1_000_000n;
+  }
+}
+
+function indexed(data: Record<string, unknown>, context: Record<string, unknown>) {
+  const agents: string[] = [];
+  for (const agent of [data.agent, data.agent_type, context.agent]) {
+    if (typeof agent === "string" && !agents.includes(agent)) agents.push(agent);
+  }
+  const tags = Array.isArray(context.tags) ? context.tags.filter((tag) => typeof tag === "string") : [];
+  return {
+    agents,
+    tags: tags.length > 1 ? [...new Set(tags)] : tags,
+    project: text(context.project_name),
+    session: text(context.session_id),
+    host: text(context.host),
+  };
+}
+
+function ahead(path: string, timestamp: string, id: string) {
+  const message = `expected at most 24 hours ahead of this machine's clock, got ${shown(timestamp)}`;
+  return rejected("invalid_field", message, path, id);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+/** valibot's first issue, in our words. */
+function explain(
+  schema: PatternSchema,
+  value: Record<string, unknown>,
+): Exclude<Parsed, { kind: "pattern" }> {
+  const result = v.safeParse(schema, value, { abortEarly: true });
+  const [issue] = result.issues ?? [];
+  if (!issue) return rejected("invalid_field", `expected ${TIMESTAMP_FORM}`, "timestamp", idOf(value));
+  const path = v.getDotPath(issue) ?? "";
+  if (issue.type === "loose_object" && issue.received === "undefined") {
+    return rejected(
+      "missing_field",
+      `expected ${issue.expected ?? "a value"}, which is required`,
+      path,
+      idOf(value),
+    );
+  }
+  return rejected("invalid_field", `${issue.message}, got ${shown(issue.input)}`, path, idOf(value));
+}
+
+function rejected(
+  code: RejectionCode,
+  message: string,
+  path?: string,
+  patternId?: string,
+): Exclude<Parsed, { kind: "pattern" }> {
+  const rejection: Rejection = {
+    code,
+    message,
+    ...(path === undefined ? {} : { path }),
+    ...(patternId === undefined ? {} : { patternId }),
+  };
+  return { kind: "rejection", rejection };
+}
+
+function idOf(value: Record<string, unknown>): string | undefined {
+  const id = Object.hasOwn(value, "pattern_id") ? value.pattern_id : undefined;
+  return typeof id === "string" ? id.slice(0, 256).toWellFormed() : undefined;
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (isObject(value)) return "an object";
+  const json = JSON.stringify(value);
+  return json.length <= SHOWN_CHARACTERS ? json : `${json.slice(0, SHOWN_CHARACTERS).toWellFormed()}…`;
+}
+
+/** V8's own words quote the input around the fault; only where it stands is ours to repeat. */
+function jsonFault(error: unknown, line: string): string {
+  const position = error instanceof Error ? /position (\d+)/.exec(error.message)?.[1] : undefined;
+  if (position !== undefined) return `a fault at character ${Number(position) + 1}`;
+  return `a line that ends too early (${line.length} characters)`;
+}
+
+function deeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) return value.some((part) => deeperThan(part, levels - 1));
+  for (const key in value) {
+    if (deeperThan((value as Record<string, unknown>)[key], levels - 1)) return true;
+  }
+  return false;
+}

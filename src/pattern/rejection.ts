@@ -1,0 +1,25 @@
+/** Why a line is refused: the codes of the protocol (docs/protocol.md). The last three are not the parser's. */
+export const REJECTION_CODES = [
+  "invalid_json",
+  "invalid_utf8",
+  "line_too_long",
+  "too_deep",
+  "not_an_object",
+  "missing_field",
+  "invalid_field",
+  "unknown_pattern_type",
+  "incomplete_line",
+  "overloaded",
+  "not_storable",
+] as const;
+
+export type RejectionCode = (typeof REJECTION_CODES)[number];
+
+/** Bad input is a value: what is wrong with a line, where, and what was expected. */
+export interface Rejection {
+  readonly code: RejectionCode;
+  readonly message: string;
+  /** The field, as a dotted path from the pattern's root. */
+  readonly path?: string;
+  readonly patternId?: string;
+}

@@ -1,0 +1,48 @@
+import { Temporal } from "temporal-polyfill";
+
+const SLOT_MS = 15 * 60 * 1000;
+const MAX_SLOTS = 10_000;
+
+/**
+ * Reads wall-clock times in one IANA zone. Where clocks are set back and a time occurs twice, the earlier
+ * instant is taken; where they are set forward, a time that does not exist is read with the offset in force
+ * after the gap (Temporal's "earlier"). The offset is remembered per quarter of an hour, which makes the exact
+ * but slow calendar arithmetic rare: patterns arrive with times close to one another.
+ */
+export class Zone {
+  readonly id: string;
+  readonly #offsets = new Map<number, number | null>();
+
+  /** @throws RangeError if the id is not a zone that the host knows. */
+  constructor(id: string) {
+    this.id = new Intl.DateTimeFormat("en", { timeZone: id }).resolvedOptions().timeZone;
+  }
+
+  /** The zone of this process (`TZ`, else the host's). */
+  static host(): Zone {
+    return new Zone(Temporal.Now.timeZoneId());
+  }
+
+  /** Wall-clock milliseconds (as if they were UTC) to milliseconds since the epoch. */
+  toEpochMs(wallMs: number): number {
+    const slot = Math.floor(wallMs / SLOT_MS);
+    let offset = this.#offsets.get(slot);
+    if (offset === undefined) {
+      offset = this.#constantOffset(slot);
+      if (this.#offsets.size >= MAX_SLOTS) this.#offsets.clear();
+      this.#offsets.set(slot, offset);
+    }
+    return offset === null ? wallMs - this.#offsetAt(wallMs) : wallMs - offset;
+  }
+
+  /** The offset in force through a whole slot, or null when clocks change in it. */
+  #constantOffset(slot: number): number | null {
+    const first = this.#offsetAt(slot * SLOT_MS);
+    return first === this.#offsetAt((slot + 1) * SLOT_MS - 1) ? first : null;
+  }
+
+  #offsetAt(wallMs: number): number {
+    const wall = Temporal.Instant.fromEpochMilliseconds(wallMs).toZonedDateTimeISO("UTC").toPlainDateTime();
+    return wallMs - wall.toZonedDateTime(this.id, { disambiguation: "earlier" }).epochMilliseconds;
+  }
+}

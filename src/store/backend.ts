@@ -1,0 +1,85 @@
+import type { Pattern } from "../pattern/pattern.ts";
+import type { Filter } from "./filter.ts";
+
+/**
+ * What became of a saved pattern: `stored` (a new id), `replaced` (a newer version of a known id: a later instant,
+ * or the same instant with other bytes), `superseded` (older than what is known, or the same: dropped).
+ */
+export type Outcome = "stored" | "replaced" | "superseded";
+
+/** Where a page ends and the next begins: the order is newest instant first, ties by id (by code point). */
+export interface Position {
+  readonly instant: bigint;
+  readonly id: string;
+}
+
+export interface Page {
+  /** The stored lines, without newline. */
+  readonly lines: readonly string[];
+  /** Where the next page begins; undefined when there is none. */
+  readonly next: Position | undefined;
+}
+
+/** At most `limit` patterns, and fewer when their lines come to more than `PAGE_BYTES`: memory is bounded. */
+export interface PageRequest {
+  readonly limit: number;
+  readonly after?: Position | undefined;
+}
+
+export const PAGE_BYTES = 8 * 1024 * 1024;
+
+/** Fixed when the store was created, kept in the store itself. */
+export interface StoreMetadata {
+  readonly format: number;
+  /** IANA zone in which timestamps without a zone are read. */
+  readonly timezone: string;
+}
+
+/**
+ * A store of patterns. One implementation a kind; whatever they share (packing, threads, retries, splitting a
+ * batch) is outside of them. The same conformance suite runs over every backend.
+ *
+ * Every method rejects with a PatterndError `store_failed` whose cause is the system's error when the machinery
+ * fails (worth another try), except where it says otherwise.
+ */
+export interface Backend {
+  readonly metadata: StoreMetadata;
+  /**
+   * Stores patterns in the order given: outcomes in that order, durable when the promise resolves. All or
+   * nothing: after a rejection none of the batch is visible, now or after a crash, and the same batch may be
+   * written again. Rejects with NotStorable when it is a pattern, not the machinery, that can't be stored.
+   */
+  write(patterns: readonly Pattern[]): Promise<Outcome[]>;
+  /** The newest version's line, or undefined. */
+  get(id: string): Promise<string | undefined>;
+  /** Every filter applies before the limit. Reads see whole batches or nothing of them. */
+  query(filter: Filter, page: PageRequest): Promise<Page>;
+  /** Idempotent. Releases the writer's lock. */
+  close(): Promise<void>;
+}
+
+/** A batch holds a pattern that this backend refuses, and always will: the queue splits to find which. */
+export class NotStorable extends Error {
+  override readonly name = "NotStorable";
+}
+
+export interface OpenOptions {
+  readonly path: string;
+  /** `fsync`: a resolved write survives a power cut. `os`: it survives the end of the process. */
+  readonly durability: "fsync" | "os";
+  /** Used once, when the store is created. */
+  readonly timezone: string;
+  /** No lock, no repair, nothing written; the store must exist. */
+  readonly readOnly: boolean;
+  /** Who holds the lock, for the message that others get. */
+  readonly holder?: string;
+  /** Told of repairs made while opening, in the log's terms. */
+  readonly onRepair?: (event: StoreRepair) => void;
+}
+
+/** A write that a crash cut short, removed from a file's end and kept aside. */
+export interface StoreRepair {
+  readonly file: string;
+  readonly bytes: number;
+  readonly keptAs: string;
+}

@@ -1,0 +1,88 @@
+import { isObject } from "../pattern/schema.ts";
+
+/** What a query asks for. Everything given must hold; instants are inclusive, in nanoseconds since the epoch. */
+export interface Filter {
+  readonly patternType?: string;
+  readonly start?: bigint;
+  readonly end?: bigint;
+  /** All must be there. */
+  readonly tags?: readonly string[];
+  /** Matches `data.agent`, `data.agent_type` or `context.agent`. */
+  readonly agent?: string;
+  readonly project?: string;
+  readonly session?: string;
+  readonly host?: string;
+  /** `data.success`. */
+  readonly success?: boolean;
+  readonly where?: readonly Where[];
+  /** A substring of any of the pattern's strings, whatever its case. */
+  readonly text?: string;
+}
+
+/** `data.error_type=TypeError`: a dotted path from the root, and the text or the JSON scalar that must be there. */
+export interface Where {
+  readonly path: string;
+  readonly value: string;
+}
+
+type Test = (pattern: Record<string, unknown>) => boolean;
+
+/** Everything that is asked of the content of a pattern: all but its type and its instant. */
+export function contentMatcher(filter: Filter): Test {
+  const tests: Test[] = [];
+  const { tags, agent, success, text } = filter;
+  if (tags?.length) {
+    tests.push((pattern) => {
+      const own = at(pattern, ["context", "tags"]);
+      return Array.isArray(own) && tags.every((tag) => own.includes(tag));
+    });
+  }
+  if (agent !== undefined) {
+    const paths = [
+      ["data", "agent"],
+      ["data", "agent_type"],
+      ["context", "agent"],
+    ];
+    tests.push((pattern) => paths.some((path) => at(pattern, path) === agent));
+  }
+  for (const [path, wanted] of [
+    ["project_name", filter.project],
+    ["session_id", filter.session],
+    ["host", filter.host],
+  ] as const) {
+    if (wanted !== undefined) tests.push((pattern) => at(pattern, ["context", path]) === wanted);
+  }
+  if (success !== undefined) tests.push((pattern) => at(pattern, ["data", "success"]) === success);
+  for (const where of filter.where ?? []) {
+    const path = where.path.split(".");
+    tests.push((pattern) => isScalar(at(pattern, path), where.value));
+  }
+  if (text !== undefined) {
+    const wanted = text.toLowerCase();
+    tests.push((pattern) => holdsText(pattern, wanted));
+  }
+  return (pattern) => tests.every((test) => test(pattern));
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  let here = value;
+  for (const key of path) {
+    if (Array.isArray(here)) here = here[Number(key)];
+    else if (isObject(here) && Object.hasOwn(here, key)) here = here[key];
+    else return undefined;
+  }
+  return here;
+}
+
+function isScalar(value: unknown, wanted: string): boolean {
+  if (typeof value === "string") return value === wanted;
+  if (typeof value === "number") return wanted !== "" && Number(wanted) === value;
+  if (typeof value === "boolean" || value === null) return String(value) === wanted;
+  return false;
+}
+
+function holdsText(value: unknown, wanted: string): boolean {
+  if (typeof value === "string") return value.toLowerCase().includes(wanted);
+  if (Array.isArray(value)) return value.some((part) => holdsText(part, wanted));
+  return isObject(value) && Object.values(value).some((part) => holdsText(part, wanted));
+}
