@@ -8,8 +8,12 @@ const CATALOGUE = {
   config_invalid: "Correct the named key; `patternd check-config` checks the file without starting anything.",
   config_unreadable: "Check that the file exists and that this user may read it.",
   daemon_unreachable: "Start it with `patternd start`, or name its socket with --socket.",
+  file_unreadable: "Check that the file exists and that this user may read it.",
   internal: "This is a defect of patternd: please report it with the log lines around it.",
+  lock_unavailable: "Use a system that fs-native-extensions supports (glibc Linux, macOS).",
   not_found: "Check the spelling of what was asked for.",
+  outbox_full: "Start the daemon, which takes the outbox in, or raise outbox.maxBytes.",
+  outbox_unusable: "Check the folder (outbox.path): space, owner, permissions.",
   pattern_invalid:
     "Correct the field that the message names; docs/protocol.md lists the fields of each type.",
   queue_abandoned: "Lines that were not acknowledged are the sender's to send again.",

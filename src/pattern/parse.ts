@@ -93,7 +93,7 @@ export class PatternParser {
     value: Record<string, unknown>,
   ): Fields | Exclude<Parsed, { kind: "pattern" }> {
     if (!rule.accepts(value)) return explain(rule.schema, value);
-    const { pattern_id: id, timestamp, data, context } = value;
+    const { pattern_id: id, timestamp, context } = value;
     const instant = typeof timestamp === "string" ? parseTimestamp(timestamp, this.#zone) : undefined;
     if (typeof id !== "string" || typeof timestamp !== "string" || instant === undefined) {
       return explain(rule.schema, value);
@@ -104,7 +104,7 @@ export class PatternParser {
       const said = parseTimestamp(about.timestamp, this.#zone);
       if (said !== undefined && this.#isAhead(said)) return ahead("context.timestamp", about.timestamp, id);
     }
-    return { id, type, timestamp, instant, ...indexed(isObject(data) ? data : {}, about) };
+    return { id, type, timestamp, instant, ...indexedFields(value) };
   }
 
   #isAhead(instant: bigint): boolean {
@@ -112,7 +112,10 @@ export class PatternParser {
   }
 }
 
-function indexed(data: Record<string, unknown>, context: Record<string, unknown>) {
+/** What filters look for in a pattern's content, from its parsed line. */
+export function indexedFields(value: Record<string, unknown>) {
+  const data = isObject(value.data) ? value.data : {};
+  const context = isObject(value.context) ? value.context : {};
   const agents: string[] = [];
   for (const agent of [data.agent, data.agent_type, context.agent]) {
     if (typeof agent === "string" && !agents.includes(agent)) agents.push(agent);

@@ -1,4 +1,4 @@
-/** Why a line is refused: the codes of the protocol (docs/protocol.md). The last three are not the parser's. */
+/** Why a line is refused: the codes of the protocol (docs/protocol.md). The last three are not the parser's to find. */
 export const REJECTION_CODES = [
   "invalid_json",
   "invalid_utf8",
@@ -22,4 +22,13 @@ export interface Rejection {
   /** The field, as a dotted path from the pattern's root. */
   readonly path?: string;
   readonly patternId?: string;
+}
+
+/** A refused line as it is kept. */
+export interface RejectedLine {
+  readonly rejection: Rejection;
+  /** The line, or the beginning of it. */
+  readonly bytes: Uint8Array;
+  /** Given when `bytes` is only the beginning. */
+  readonly whole?: { readonly length: number; readonly sha256: string };
 }

@@ -18,9 +18,13 @@ export class Zone {
     this.id = new Intl.DateTimeFormat("en", { timeZone: id }).resolvedOptions().timeZone;
   }
 
-  /** The zone of this process (`TZ`, else the host's). */
+  /** The zone of this process (`TZ`, else the host's). An empty `TZ` means UTC to POSIX, but has no name in Node. */
   static host(): Zone {
-    return new Zone(Temporal.Now.timeZoneId());
+    try {
+      return new Zone(Temporal.Now.timeZoneId());
+    } catch {
+      return new Zone("UTC");
+    }
   }
 
   /** Wall-clock milliseconds (as if they were UTC) to milliseconds since the epoch. */
