@@ -27,9 +27,6 @@ export interface ParserOptions {
   readonly now?: () => number;
 }
 
-/** What is indexed beside a line, without the line. */
-export type Fields = Omit<Pattern, "line">;
-
 interface TypeRule {
   readonly schema: PatternSchema;
   readonly accepts: Predicate;
@@ -61,12 +58,11 @@ export class PatternParser {
     } catch (error) {
       return rejected("invalid_json", `expected one JSON object, got ${jsonFault(error, text)}`);
     }
-    const parsed = this.parseValue(value);
-    return "kind" in parsed ? parsed : { kind: "pattern", pattern: { ...parsed, line } };
+    return this.parseValue(value, line);
   }
 
-  /** The same rules for a value that is already parsed. */
-  parseValue(value: unknown): Fields | Exclude<Parsed, { kind: "pattern" }> {
+  /** The same rules for a line that is already parsed. */
+  parseValue(value: unknown, line: Uint8Array): Parsed {
     if (deeperThan(value, MAX_DEPTH))
       return rejected("too_deep", `expected at most ${MAX_DEPTH} levels of nesting`);
     if (!isObject(value)) return rejected("not_an_object", `expected an object, got ${shown(value)}`);
@@ -75,36 +71,34 @@ export class PatternParser {
       const rule = this.#rules.get(type);
       if (!rule) return this.#unknownType(type, value);
       if (this.#notCollected.has(type)) return { kind: "not_collected", type };
-      return this.#fields(type, rule, value);
+      return this.#accept(type, rule, value, line);
     }
     if (type === undefined)
       return rejected("missing_field", "expected a string", "pattern_type", idOf(value));
     return rejected("invalid_field", `expected a string, got ${shown(type)}`, "pattern_type", idOf(value));
   }
 
-  #unknownType(type: string, value: Record<string, unknown>): Exclude<Parsed, { kind: "pattern" }> {
+  #unknownType(type: string, value: Record<string, unknown>): Parsed {
     const message = `expected one of ${[...this.#rules.keys()].join(", ")}, got ${shown(type)}`;
     return rejected("unknown_pattern_type", message, "pattern_type", idOf(value));
   }
 
-  #fields(
-    type: string,
-    rule: TypeRule,
-    value: Record<string, unknown>,
-  ): Fields | Exclude<Parsed, { kind: "pattern" }> {
+  #accept(type: string, rule: TypeRule, value: Record<string, unknown>, line: Uint8Array): Parsed {
     if (!rule.accepts(value)) return explain(rule.schema, value);
-    const { pattern_id: id, timestamp, context } = value;
+    const { pattern_id: id, timestamp } = value;
     const instant = typeof timestamp === "string" ? parseTimestamp(timestamp, this.#zone) : undefined;
     if (typeof id !== "string" || typeof timestamp !== "string" || instant === undefined) {
       return explain(rule.schema, value);
     }
-    const about = isObject(context) ? context : {};
     if (this.#isAhead(instant)) return ahead("timestamp", timestamp, id);
-    if (typeof about.timestamp === "string") {
-      const said = parseTimestamp(about.timestamp, this.#zone);
-      if (said !== undefined && this.#isAhead(said)) return ahead("context.timestamp", about.timestamp, id);
+    const about = isObject(value.context) ? value.context.timestamp : undefined;
+    if (typeof about === "string") {
+      const said = parseTimestamp(about, this.#zone);
+      if (said !== undefined && this.#isAhead(said)) return ahead("context.timestamp", about, id);
     }
-    return { id, type, timestamp, instant, ...indexedFields(value) };
+    const { tags, agents, project, session, host } = indexedFields(value);
+    const pattern = { id, type, timestamp, instant, tags, agents, project, session, host, line };
+    return { kind: "pattern", pattern };
   }
 
   #isAhead(instant: bigint): boolean {
@@ -112,22 +106,28 @@ export class PatternParser {
   }
 }
 
+const NOTHING: Record<string, unknown> = {};
+
 /** What filters look for in a pattern's content, from its parsed line. */
 export function indexedFields(value: Record<string, unknown>) {
-  const data = isObject(value.data) ? value.data : {};
-  const context = isObject(value.context) ? value.context : {};
-  const agents: string[] = [];
-  for (const agent of [data.agent, data.agent_type, context.agent]) {
-    if (typeof agent === "string" && !agents.includes(agent)) agents.push(agent);
-  }
-  const tags = Array.isArray(context.tags) ? context.tags.filter((tag) => typeof tag === "string") : [];
+  const data = isObject(value.data) ? value.data : NOTHING;
+  const context = isObject(value.context) ? value.context : NOTHING;
   return {
-    agents,
-    tags: tags.length > 1 ? [...new Set(tags)] : tags,
+    tags: unique(Array.isArray(context.tags) ? context.tags : []),
+    agents: unique([data.agent, data.agent_type, context.agent]),
     project: text(context.project_name),
     session: text(context.session_id),
     host: text(context.host),
   };
+}
+
+/** The strings among the values, each once. */
+function unique(values: readonly unknown[]): string[] {
+  const strings: string[] = [];
+  for (const value of values) {
+    if (typeof value === "string" && !strings.includes(value)) strings.push(value);
+  }
+  return strings;
 }
 
 function ahead(path: string, timestamp: string, id: string) {
@@ -140,10 +140,7 @@ function text(value: unknown): string | undefined {
 }
 
 /** valibot's first issue, in our words. */
-function explain(
-  schema: PatternSchema,
-  value: Record<string, unknown>,
-): Exclude<Parsed, { kind: "pattern" }> {
+function explain(schema: PatternSchema, value: Record<string, unknown>): Parsed {
   const result = v.safeParse(schema, value, { abortEarly: true });
   const [issue] = result.issues ?? [];
   if (!issue) return rejected("invalid_field", `expected ${TIMESTAMP_FORM}`, "timestamp", idOf(value));
@@ -159,12 +156,7 @@ function explain(
   return rejected("invalid_field", `${issue.message}, got ${shown(issue.input)}`, path, idOf(value));
 }
 
-function rejected(
-  code: RejectionCode,
-  message: string,
-  path?: string,
-  patternId?: string,
-): Exclude<Parsed, { kind: "pattern" }> {
+function rejected(code: RejectionCode, message: string, path?: string, patternId?: string): Parsed {
   const rejection: Rejection = {
     code,
     message,
@@ -197,9 +189,9 @@ function jsonFault(error: unknown, line: string): string {
 function deeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (levels === 0) return true;
-  if (Array.isArray(value)) return value.some((part) => deeperThan(part, levels - 1));
-  for (const key in value) {
-    if (deeperThan((value as Record<string, unknown>)[key], levels - 1)) return true;
+  const parts: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  for (const part of parts) {
+    if (typeof part === "object" && deeperThan(part, levels - 1)) return true;
   }
   return false;
 }

@@ -74,21 +74,24 @@ function action(node: Node): Predicate {
 function entries(nodes: Readonly<Record<string, Node>>): Predicate {
   const keys = Object.keys(nodes);
   const checks = Object.values(nodes).map(build);
+  // What Object.prototype has is none of the pattern's; looking for own keys only where it matters is faster.
+  const own = keys.map((key) => key in Object.prototype);
   return (value) => {
     if (!isObject(value)) return false;
     for (let i = 0; i < keys.length; i += 1) {
-      const key = keys[i];
-      const check = checks[i];
-      // An inherited property is none of the pattern's: JSON.parse only makes own ones.
-      if (key === undefined || check === undefined) return false;
-      if (!check(Object.hasOwn(value, key) ? value[key] : undefined)) return false;
+      const key = keys[i] ?? "";
+      const part = own[i] && !Object.hasOwn(value, key) ? undefined : value[key];
+      if (!checks[i]?.(part)) return false;
     }
     return true;
   };
 }
 
-function every(checks: readonly Predicate[]): Predicate {
-  return (value) => checks.every((check) => check(value));
+function every([first, second, ...others]: readonly Predicate[]): Predicate {
+  if (!first) return () => true;
+  if (!second) return first;
+  const rest = every([second, ...others]);
+  return (value) => first(value) && rest(value);
 }
 
 function required<T>(part: T | undefined): T {

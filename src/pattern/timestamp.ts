@@ -3,6 +3,7 @@ import type { Zone } from "./zone.ts";
 /** The first and the last year that fit into 64 bits of nanoseconds with every offset. */
 const FIRST_YEAR = 1970;
 const LAST_YEAR = 2261;
+const POWERS_OF_TEN = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 export const TIMESTAMP_FORM = "YYYY-MM-DD[Thh:mm[:ss[.fraction]]][Z|±hh:mm], a real date from 1970 to 2261";
@@ -39,52 +40,52 @@ function toInstant(parts: Parts, zone: Zone): bigint {
   return BigInt(ms) * 1_000_000n + BigInt(parts.nanos);
 }
 
-/** By position rather than by a regular expression: every pattern comes through here, and this is five times as fast. */
+/** By position rather than by a regular expression: every pattern comes through here. */
 function read(text: string): Parts | undefined {
   const dayMs = readDate(text);
-  if (dayMs === undefined) return undefined;
-  if (text[10] !== "T" && text[10] !== " ")
-    return withZone(text, 10, { wallMs: dayMs, nanos: 0, dateOnly: true });
+  if (Number.isNaN(dayMs)) return undefined;
+  if (text[10] !== "T" && text[10] !== " ") return parts(text, 10, dayMs, 0);
   const hour = digits(text, 11, 13);
   const minute = digits(text, 14, 16);
   if (text[13] !== ":" || !(hour <= 23 && minute <= 59)) return undefined;
-  let wallMs = dayMs + (hour * 60 + minute) * 60_000;
-  let at = 16;
-  let nanos = 0;
-  if (text[at] === ":") {
-    const second = digits(text, 17, 19);
-    if (!(second <= 59)) return undefined;
-    at = 19;
-    if (text[at] === ".") {
-      at = endOfDigits(text, 20);
-      if (at === 20 || at > 29) return undefined;
-      nanos = digits(text, 20, at) * 10 ** (29 - at);
-    }
-    wallMs += second * 1000 + Math.floor(nanos / 1_000_000);
-  }
-  return withZone(text, at, { wallMs, nanos: nanos % 1_000_000, dateOnly: false });
+  const minuteMs = dayMs + (hour * 60 + minute) * 60_000;
+  if (text[16] !== ":") return parts(text, 16, minuteMs, 0);
+  const second = digits(text, 17, 19);
+  if (!(second <= 59)) return undefined;
+  const secondMs = minuteMs + second * 1000;
+  if (text[19] !== ".") return parts(text, 19, secondMs, 0);
+  const end = endOfDigits(text, 20);
+  if (end === 20 || end > 29) return undefined;
+  const nanos = digits(text, 20, end) * (POWERS_OF_TEN[29 - end] ?? 1);
+  return parts(text, end, secondMs + Math.floor(nanos / 1_000_000), nanos % 1_000_000);
 }
 
-/** The first ten characters, as milliseconds. */
-function readDate(text: string): number | undefined {
+function parts(text: string, end: number, wallMs: number, nanos: number): Parts | undefined {
+  const offsetMs = end === text.length ? undefined : readOffset(text, end);
+  return Number.isNaN(offsetMs) ? undefined : { wallMs, nanos, offsetMs, dateOnly: end === 10 };
+}
+
+/** The first ten characters, as milliseconds; NaN if they are no date. */
+function readDate(text: string): number {
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 7);
   const day = digits(text, 8, 10);
-  if (text[4] !== "-" || text[7] !== "-") return undefined;
-  if (!(year >= FIRST_YEAR && year <= LAST_YEAR && month >= 1 && month <= 12)) return undefined;
-  return day >= 1 && day <= daysIn(year, month) ? Date.UTC(year, month - 1, day) : undefined;
+  if (text[4] !== "-" || text[7] !== "-") return Number.NaN;
+  if (!(year >= FIRST_YEAR && year <= LAST_YEAR && month >= 1 && month <= 12)) return Number.NaN;
+  return day >= 1 && day <= daysIn(year, month) ? Date.UTC(year, month - 1, day) : Number.NaN;
 }
 
-function withZone(text: string, at: number, parts: Omit<Parts, "offsetMs">): Parts | undefined {
-  if (at === text.length) return { ...parts, offsetMs: undefined };
-  if (text[at] === "Z") return at + 1 === text.length ? { ...parts, offsetMs: 0 } : undefined;
-  const sign = text[at] === "-" ? -1 : text[at] === "+" ? 1 : Number.NaN;
+/** What stands from `at` to the end, as milliseconds east of UTC; NaN if it is no offset. */
+function readOffset(text: string, at: number): number {
+  const sign = text[at];
+  if (sign === "Z") return at + 1 === text.length ? 0 : Number.NaN;
   const minutesAt = text[at + 3] === ":" ? at + 4 : at + 3;
   const hours = digits(text, at + 1, at + 3);
   const minutes = digits(text, minutesAt, minutesAt + 2);
-  if (minutesAt + 2 !== text.length || !(hours <= 23 && minutes <= 59)) return undefined;
-  const offsetMs = sign * (hours * 60 + minutes) * 60_000;
-  return Number.isNaN(offsetMs) ? undefined : { ...parts, offsetMs };
+  if (minutesAt + 2 !== text.length || !(hours <= 23 && minutes <= 59)) return Number.NaN;
+  const offsetMs = (hours * 60 + minutes) * 60_000;
+  if (sign === "+") return offsetMs;
+  return sign === "-" ? -offsetMs : Number.NaN;
 }
 
 function daysIn(year: number, month: number): number {

@@ -1,11 +1,8 @@
 import type { Pattern } from "../pattern/pattern.ts";
+import type { Outcome } from "../pattern/settlement.ts";
 import type { Filter } from "./filter.ts";
 
-/**
- * What became of a saved pattern: `stored` (a new id), `replaced` (a newer version of a known id: a later instant,
- * or the same instant with other bytes), `superseded` (older than what is known, or the same: dropped).
- */
-export type Outcome = "stored" | "replaced" | "superseded";
+export type { Outcome } from "../pattern/settlement.ts";
 
 /** Where a page ends and the next begins: the order is newest instant first, ties by id (by code point). */
 export interface Position {
@@ -45,14 +42,15 @@ export interface StoreMetadata {
 export interface Backend {
   readonly metadata: StoreMetadata;
   /**
-   * Stores patterns in the order given: outcomes in that order, durable when the promise resolves. All or
-   * nothing: after a rejection none of the batch is visible, now or after a crash, and the same batch may be
-   * written again. Rejects with NotStorable when it is a pattern, not the machinery, that can't be stored.
+   * Stores patterns in the order given: outcomes in that order, durable when the promise resolves. After a
+   * rejection none of the batch counts, and the same batch may be written again. A crash on the way may leave
+   * whole lines of it, never a part of one. Rejects with NotStorable when it is a pattern, not the machinery,
+   * that can't be stored.
    */
   write(patterns: readonly Pattern[]): Promise<Outcome[]>;
   /** The newest version's line, or undefined. */
   get(id: string): Promise<string | undefined>;
-  /** Every filter applies before the limit. Reads see whole batches or nothing of them. */
+  /** Every filter applies before the limit. Reads see whole lines, and one version of each pattern. */
   query(filter: Filter, page: PageRequest): Promise<Page>;
   /** Idempotent. Releases the writer's lock. */
   close(): Promise<void>;

@@ -1,0 +1,60 @@
+import { PAGE_BYTES, type Page, type PageRequest, type Position } from "../backend.ts";
+
+interface Candidate extends Position {
+  readonly line: string;
+}
+
+/** Keeps the best of what it is offered, in order, with memory bounded by a few pages whatever is offered. */
+export class PageCollector {
+  readonly #limit: number;
+  #kept: Candidate[] = [];
+  #bytes = 0;
+
+  constructor(request: PageRequest) {
+    this.#limit = request.limit;
+  }
+
+  add(candidate: Candidate): void {
+    this.#kept.push(candidate);
+    this.#bytes += candidate.line.length;
+    if (this.#kept.length > 2 * this.#limit + 16 || this.#bytes > 4 * PAGE_BYTES) this.#cut();
+  }
+
+  /** Whether older candidates can't change the page any more. */
+  get isFull(): boolean {
+    this.#cut();
+    return this.#kept.length > this.#pageLength();
+  }
+
+  page(): Page {
+    this.#cut();
+    const length = this.#pageLength();
+    const last = this.#kept.length > length ? this.#kept[length - 1] : undefined;
+    return {
+      lines: this.#kept.slice(0, length).map((candidate) => candidate.line),
+      next: last && { instant: last.instant, id: last.id },
+    };
+  }
+
+  /** Down to the page and the one behind it, which tells that there is more. */
+  #cut(): void {
+    this.#kept.sort(comparePositions);
+    this.#kept = this.#kept.slice(0, this.#pageLength() + 1);
+    this.#bytes = this.#kept.reduce((sum, candidate) => sum + candidate.line.length, 0);
+  }
+
+  #pageLength(): number {
+    let bytes = 0;
+    const end = this.#kept.findIndex((candidate, index) => {
+      bytes += candidate.line.length;
+      return index === this.#limit || (index > 0 && bytes > PAGE_BYTES);
+    });
+    return end === -1 ? this.#kept.length : end;
+  }
+}
+
+/** Newest first, ties by id in the order of code points (as SQLite orders UTF-8), not of UTF-16 units. */
+export function comparePositions(a: Position, b: Position): number {
+  if (a.instant !== b.instant) return a.instant > b.instant ? -1 : 1;
+  return Buffer.compare(Buffer.from(a.id, "utf8"), Buffer.from(b.id, "utf8"));
+}

@@ -1,0 +1,160 @@
+/** The writer's view of the segments: their sizes, open files, and appending to many of them as one step. */
+import { closeSync, fdatasyncSync, fstatSync, openSync, statSync, truncateSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { PatterndError } from "../../errors.ts";
+import { makeFolder, syncPath } from "../durable.ts";
+import { segmentPath } from "./layout.ts";
+import type { Place } from "./replaced.ts";
+
+const MAX_OPEN_FILES = 64;
+const NEWLINE = Buffer.from("\n");
+
+export interface Segment {
+  readonly number: number;
+  readonly day: number;
+  readonly type: string;
+  readonly path: string;
+  /** Whole lines only. */
+  size: number;
+}
+
+/** What one batch adds to one file. */
+export class Addition {
+  readonly path: string;
+  readonly before: number;
+  readonly #parts: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(path: string, before: number) {
+    this.path = path;
+    this.before = before;
+  }
+
+  get end(): number {
+    return this.before + this.#bytes;
+  }
+
+  /** Returns where the line begins. */
+  addLine(line: Uint8Array): number {
+    const offset = this.end;
+    this.#parts.push(line, NEWLINE);
+    this.#bytes += line.byteLength + 1;
+    return offset;
+  }
+
+  toBuffer(): Buffer {
+    return Buffer.concat(this.#parts, this.#bytes);
+  }
+}
+
+export class Segments {
+  readonly #root: string;
+  readonly #sync: boolean;
+  readonly #all: Segment[] = [];
+  readonly #byKey = new Map<string, Segment>();
+  /** In order of use: the first is the one to close next. */
+  readonly #open = new Map<string, number>();
+  readonly #undo: Addition[] = [];
+
+  constructor(root: string, durability: "fsync" | "os") {
+    this.#root = root;
+    this.#sync = durability === "fsync";
+  }
+
+  at(day: number, type: string): Segment {
+    const key = `${day} ${type}`;
+    const known = this.#byKey.get(key);
+    if (known) return known;
+    const path = segmentPath(this.#root, day, type);
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    const segment = { number: this.#all.length, day, type, path, size };
+    this.#all.push(segment);
+    this.#byKey.set(key, segment);
+    return segment;
+  }
+
+  number(number: number): Segment {
+    const segment = this.#all[number];
+    if (!segment) throw new PatterndError("internal", `there is no segment number ${number}`);
+    return segment;
+  }
+
+  place(number: number, offset: number): Place {
+    const { day, type } = this.number(number);
+    return { day, type, offset };
+  }
+
+  /** A descriptor for reading and appending. */
+  file(path: string): number {
+    const known = this.#open.get(path);
+    if (known !== undefined) {
+      this.#open.delete(path);
+      this.#open.set(path, known);
+      return known;
+    }
+    if (this.#open.size >= MAX_OPEN_FILES) {
+      const [oldest] = this.#open.keys();
+      if (oldest !== undefined) this.#close(oldest);
+    }
+    const fd = openSync(path, "a+", 0o600);
+    this.#open.set(path, fd);
+    return fd;
+  }
+
+  /** Appends, and returns when all of it is durable. After an exception none of it counts, then or later. */
+  append(additions: readonly Addition[]): void {
+    this.#undoFailed();
+    try {
+      for (const addition of additions) this.#write(addition);
+      if (this.#sync) this.#makeDurable(additions);
+    } catch (error) {
+      this.#undo.push(...additions);
+      throw error;
+    }
+  }
+
+  /** Takes back what was appended, when the step that it belonged to failed later on. */
+  takeBack(additions: readonly Addition[]): void {
+    this.#undo.push(...additions);
+  }
+
+  close(): void {
+    for (const path of [...this.#open.keys()]) this.#close(path);
+  }
+
+  #write(addition: Addition): void {
+    if (addition.before === 0) makeFolder(dirname(addition.path));
+    const fd = this.file(addition.path);
+    const { size } = fstatSync(fd);
+    if (size !== addition.before) {
+      const message = `${addition.path} has ${size} bytes where patternd left ${addition.before}: something else writes to it`;
+      throw new PatterndError("store_failed", message);
+    }
+    const bytes = addition.toBuffer();
+    for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+  }
+
+  #makeDurable(additions: readonly Addition[]): void {
+    for (const { path } of additions) fdatasyncSync(this.file(path));
+    const folders = new Set(additions.filter(({ before }) => before === 0).map(({ path }) => dirname(path)));
+    for (const folder of folders) syncPath(folder);
+  }
+
+  /**
+   * Before anything else is written, what failed is cut off again. The descriptor is not used any more: after
+   * a failed fsync it may report success for pages that never reached the disk.
+   */
+  #undoFailed(): void {
+    for (let addition = this.#undo.at(-1); addition; addition = this.#undo.at(-1)) {
+      this.#close(addition.path);
+      if (statSync(addition.path, { throwIfNoEntry: false })) truncateSync(addition.path, addition.before);
+      this.#undo.pop();
+    }
+  }
+
+  #close(path: string): void {
+    const fd = this.#open.get(path);
+    this.#open.delete(path);
+    if (fd !== undefined) closeSync(fd);
+  }
+}

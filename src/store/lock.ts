@@ -1,0 +1,63 @@
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+import { messageOf, PatterndError } from "../errors.ts";
+
+/** The one writer of a store. The kernel drops the lock when the process ends, however it ends. */
+export interface WriterLock {
+  release(): void;
+}
+
+interface NativeLock {
+  tryLock(fd: number): boolean;
+}
+
+/**
+ * Takes the lock on `file`, which is created and never removed: removing a lock file while another process
+ * opens it would let two hold it. What stands in it is only for people.
+ *
+ * @throws PatterndError `store_locked`, naming the holder; `lock_unavailable` where there is no such lock.
+ */
+export function acquireLock(file: string, holder: string): WriterLock {
+  const native = loadNative();
+  const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  try {
+    if (!native.tryLock(fd)) {
+      const other = readFileSync(fd, "utf8").trim() || "another process";
+      throw new PatterndError("store_locked", `the store's lock ${file} is held by ${other}`);
+    }
+    ftruncateSync(fd);
+    writeSync(fd, `${holder}, pid ${process.pid}, since ${new Date().toISOString()}\n`, 0);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  let held = true;
+  return {
+    release() {
+      if (held) closeSync(fd);
+      held = false;
+    },
+  };
+}
+
+/** Node has no file locks; this package has prebuilt ones for every system but musl Linux. */
+function loadNative(): NativeLock {
+  try {
+    const native: unknown = createRequire(import.meta.url)("fs-native-extensions");
+    if (isNativeLock(native)) return native;
+  } catch (cause) {
+    throw new PatterndError("lock_unavailable", `no file lock on this system: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  throw new PatterndError(
+    "lock_unavailable",
+    "no file lock on this system: fs-native-extensions lacks tryLock",
+  );
+}
+
+function isNativeLock(value: unknown): value is NativeLock {
+  return (
+    typeof value === "object" && value !== null && "tryLock" in value && typeof value.tryLock === "function"
+  );
+}

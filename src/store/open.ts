@@ -1,0 +1,14 @@
+import type { Backend, OpenOptions } from "./backend.ts";
+
+export const BACKEND_KINDS = ["filesystem", "sqlite"] as const;
+export type BackendKind = (typeof BACKEND_KINDS)[number];
+
+/** The only place that knows which kinds there are. Loaded when asked for: SQLite's native code is optional. */
+export async function openStore(kind: BackendKind, options: OpenOptions): Promise<Backend> {
+  switch (kind) {
+    case "filesystem":
+      return (await import("./filesystem/backend.ts")).openFilesystem(options);
+    case "sqlite":
+      return (await import("./sqlite/backend.ts")).openSqlite(options);
+  }
+}

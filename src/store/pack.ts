@@ -1,0 +1,145 @@
+/**
+ * A batch as it crosses to another thread: all lines in one transferred buffer, and columns beside it. Words that
+ * recur (types, tags, agents, projects, sessions, hosts) cross once a batch and are referred to by number:
+ * cloning strings is what a crossing costs.
+ */
+import type { Pattern } from "../pattern/pattern.ts";
+
+export interface PackedPatterns {
+  readonly lines: ArrayBuffer;
+  /** Where each line ends in `lines`. */
+  readonly ends: Uint32Array<ArrayBuffer>;
+  readonly instants: BigInt64Array<ArrayBuffer>;
+  readonly ids: readonly string[];
+  readonly timestamps: readonly string[];
+  readonly words: readonly string[];
+  /** For each pattern: type, project, session, host, the number of tags, the tags, the number of agents, the agents. */
+  readonly references: Uint32Array<ArrayBuffer>;
+}
+
+/** The number of a word that is not there. */
+const NO_WORD = 0;
+
+export function packPatterns(patterns: readonly Pattern[]): {
+  packed: PackedPatterns;
+  transfer: ArrayBuffer[];
+} {
+  let bytes = 0;
+  let references = 0;
+  for (const { line, tags, agents } of patterns) {
+    bytes += line.byteLength;
+    references += 6 + tags.length + agents.length;
+  }
+  const lines = new Uint8Array(new ArrayBuffer(bytes));
+  const ends = new Uint32Array(patterns.length);
+  const instants = new BigInt64Array(patterns.length);
+  const words = new WordWriter(references);
+  const ids: string[] = [];
+  const timestamps: string[] = [];
+  let end = 0;
+  for (const pattern of patterns) {
+    lines.set(pattern.line, end);
+    end += pattern.line.byteLength;
+    ends[ids.length] = end;
+    instants[ids.length] = pattern.instant;
+    ids.push(pattern.id);
+    timestamps.push(pattern.timestamp);
+    words.one(pattern.type);
+    words.one(pattern.project);
+    words.one(pattern.session);
+    words.one(pattern.host);
+    words.list(pattern.tags);
+    words.list(pattern.agents);
+  }
+  const packed = {
+    lines: lines.buffer,
+    ends,
+    instants,
+    ids,
+    timestamps,
+    words: words.words,
+    references: words.references,
+  };
+  return { packed, transfer: [lines.buffer, ends.buffer, instants.buffer, words.references.buffer] };
+}
+
+export function unpackPatterns(packed: PackedPatterns): Pattern[] {
+  const { lines, ends, instants } = packed;
+  const words = new WordReader(packed);
+  let start = 0;
+  return packed.ids.map((id, index) => {
+    const end = ends[index] ?? start;
+    const line = new Uint8Array(lines, start, end - start);
+    start = end;
+    return {
+      id,
+      type: words.one() ?? "",
+      timestamp: packed.timestamps[index] ?? "",
+      instant: instants[index] ?? 0n,
+      project: words.one(),
+      session: words.one(),
+      host: words.one(),
+      tags: words.list(),
+      agents: words.list(),
+      line,
+    };
+  });
+}
+
+class WordWriter {
+  readonly words: string[] = [];
+  readonly references: Uint32Array<ArrayBuffer>;
+  readonly #numbers = new Map<string, number>();
+  #at = 0;
+
+  constructor(references: number) {
+    this.references = new Uint32Array(references);
+  }
+
+  one(word: string | undefined): void {
+    this.references[this.#at] = word === undefined ? NO_WORD : this.#number(word);
+    this.#at += 1;
+  }
+
+  list(words: readonly string[]): void {
+    this.references[this.#at] = words.length;
+    this.#at += 1;
+    for (const word of words) this.one(word);
+  }
+
+  #number(word: string): number {
+    const known = this.#numbers.get(word);
+    if (known !== undefined) return known;
+    const number = this.words.push(word);
+    this.#numbers.set(word, number);
+    return number;
+  }
+}
+
+class WordReader {
+  readonly #words: readonly string[];
+  readonly #references: Uint32Array;
+  #at = 0;
+
+  constructor({ words, references }: PackedPatterns) {
+    this.#words = words;
+    this.#references = references;
+  }
+
+  one(): string | undefined {
+    const number = this.#next();
+    return number === NO_WORD ? undefined : this.#words[number - 1];
+  }
+
+  list(): string[] {
+    const words: string[] = [];
+    for (let left = this.#next(); left > 0; left -= 1) words.push(this.one() ?? "");
+    return words;
+  }
+
+  #next(): number {
+    const number = this.#references[this.#at] ?? NO_WORD;
+    this.#at += 1;
+    return number;
+  }
+}

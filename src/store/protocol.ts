@@ -1,0 +1,59 @@
+/** What the event loop and a store's thread say to each other. */
+import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
+import {
+  NotStorable,
+  type OpenOptions,
+  type PageRequest,
+  type StoreMetadata,
+  type StoreRepair,
+} from "./backend.ts";
+import type { Filter } from "./filter.ts";
+import type { BackendKind } from "./open.ts";
+import type { PackedPatterns } from "./pack.ts";
+
+export interface ThreadData {
+  readonly kind: BackendKind;
+  readonly options: Omit<OpenOptions, "onRepair">;
+}
+
+export type Call =
+  | { readonly method: "write"; readonly packed: PackedPatterns }
+  | { readonly method: "get"; readonly id: string }
+  | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
+  | { readonly method: "close" };
+
+export type Request = Call & { readonly number: number };
+
+export type Reply =
+  | { readonly opened: StoreMetadata; readonly repairs: readonly StoreRepair[] }
+  | { readonly number: number; readonly result: unknown }
+  | { readonly number: number | undefined; readonly error: PlainError };
+
+/** An error without its class, which does not survive the crossing. */
+export interface PlainError {
+  readonly kind: "not_storable" | "patternd" | "other";
+  readonly code: string | undefined;
+  readonly hint: string | undefined;
+  readonly message: string;
+  readonly systemCode: string | undefined;
+}
+
+export function toPlain(error: unknown): PlainError {
+  const known = error instanceof PatterndError ? error : undefined;
+  return {
+    kind: error instanceof NotStorable ? "not_storable" : known ? "patternd" : "other",
+    code: known?.code,
+    hint: known?.hint,
+    message: messageOf(error),
+    systemCode: systemCode(error),
+  };
+}
+
+export function fromPlain(error: PlainError): Error {
+  if (error.kind === "not_storable") return new NotStorable(error.message);
+  const cause = error.systemCode && Object.assign(new Error(error.message), { code: error.systemCode });
+  return new PatterndError(isErrorCode(error.code) ? error.code : "internal", error.message, {
+    ...(cause ? { cause } : {}),
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+  });
+}

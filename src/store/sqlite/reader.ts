@@ -1,0 +1,53 @@
+import { isObject } from "../../pattern/schema.ts";
+import { PAGE_BYTES, type Page, type PageRequest, type Position } from "../backend.ts";
+import { contentMatcher, type Filter } from "../filter.ts";
+import type { Connection } from "./driver.ts";
+import { isExact, keyQuery, type Parameter } from "./keys.ts";
+
+interface Key {
+  readonly seq: bigint;
+  readonly instant: bigint;
+  readonly id: string;
+}
+
+export class PatternReader {
+  readonly #db: Connection;
+  readonly #byId;
+  readonly #bySeq;
+
+  constructor(db: Connection) {
+    this.#db = db;
+    this.#byId = db.prepare<[string], string>("SELECT line FROM patterns WHERE pattern_id = ?").pluck();
+    this.#bySeq = db.prepare<[bigint], string>("SELECT line FROM patterns WHERE seq = ?").pluck();
+  }
+
+  get(id: string): string | undefined {
+    // As SQLite's text a lone surrogate is U+FFFD, which may be another's id.
+    return id.isWellFormed() ? this.#byId.get(id) : undefined;
+  }
+
+  /** One snapshot: the transaction of the keys' statement lasts as long as its iteration. */
+  page(filter: Filter, request: PageRequest): Page {
+    const matches = isExact(filter) ? undefined : contentMatcher(filter);
+    const { sql, parameters } = keyQuery(filter, request.after, matches ? -1 : request.limit + 1);
+    const keys = this.#db.prepare<Parameter[], Key>(sql).safeIntegers();
+    const lines: string[] = [];
+    let bytes = 0;
+    let last: Position | undefined;
+    for (const { seq, instant, id } of keys.iterate(...parameters)) {
+      // No column of the keys: equal instants are sorted by id, and whole lines would be sorted along.
+      const line = this.#bySeq.get(seq);
+      if (line === undefined || (matches && !matches(contentOf(line)))) continue;
+      bytes += Buffer.byteLength(line);
+      if (lines.length === request.limit || (last && bytes > PAGE_BYTES)) return { lines, next: last };
+      lines.push(line);
+      last = { instant, id };
+    }
+    return { lines, next: undefined };
+  }
+}
+
+function contentOf(line: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(line);
+  return isObject(value) ? value : {};
+}

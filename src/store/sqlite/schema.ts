@@ -1,0 +1,110 @@
+/**
+ * What stands in the database. `patterns` shows people the columns they look for first; the line is the stored
+ * form, and `data`, `context` and `version` are views of it that nothing else depends on (SQLite's JSON takes
+ * the first of two equal keys, JSON.parse the last). Everything that is indexed is bound from the parsed
+ * pattern. `instant` is in nanoseconds since the epoch.
+ *
+ * A tag's or agent's row repeats the instant, so that a filter reads them newest first without a sort.
+ */
+import * as v from "valibot";
+import { PatterndError } from "../../errors.ts";
+import type { StoreMetadata } from "../backend.ts";
+import type { Connection } from "./driver.ts";
+
+/** "ptnd" as the bytes 68 to 71 of the file: marks the database as ours, for `file` too. */
+export const APPLICATION_ID = 0x70746e64;
+const FIRST_FORMAT = 1;
+
+/** Brings a store from one format to the next, within a transaction. */
+export type Migration = (db: Connection) => void;
+
+/** The first one leads from format 1 to 2. */
+export const MIGRATIONS: readonly Migration[] = [];
+
+export function newestFormat(migrations: readonly Migration[]): number {
+  return FIRST_FORMAT + migrations.length;
+}
+
+const TABLES = `
+CREATE TABLE store (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE patterns (
+  pattern_id TEXT NOT NULL UNIQUE,
+  pattern_type TEXT NOT NULL,
+  timestamp TEXT NOT NULL,
+  -- json_valid: a line that only SQLite takes for malformed must not make every SELECT fail.
+  data TEXT GENERATED ALWAYS AS (CASE WHEN json_valid(line) THEN line -> '$.data' END) VIRTUAL,
+  context TEXT GENERATED ALWAYS AS (CASE WHEN json_valid(line) THEN line -> '$.context' END) VIRTUAL,
+  version TEXT GENERATED ALWAYS AS
+    (coalesce(CASE WHEN json_valid(line) THEN line ->> '$.version' END, '1.0')) VIRTUAL,
+  instant INTEGER NOT NULL,
+  project TEXT,
+  session TEXT,
+  host TEXT,
+  line TEXT NOT NULL,
+  seq INTEGER PRIMARY KEY
+) STRICT;
+CREATE INDEX patterns_by_instant ON patterns (instant);
+CREATE INDEX patterns_by_type ON patterns (pattern_type, instant);
+CREATE INDEX patterns_by_project ON patterns (project, instant) WHERE project IS NOT NULL;
+CREATE INDEX patterns_by_session ON patterns (session, instant) WHERE session IS NOT NULL;
+CREATE INDEX patterns_by_host ON patterns (host, instant) WHERE host IS NOT NULL;
+
+CREATE TABLE pattern_tags (
+  tag TEXT NOT NULL, instant INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (tag, instant, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pattern_agents (
+  agent TEXT NOT NULL, instant INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (agent, instant, seq)
+) STRICT, WITHOUT ROWID;
+`;
+
+/** Fills an empty database with what can't be changed later, and the tables. */
+export function createSchema(db: Connection, fixed: { timezone: string; created: string }): void {
+  db.pragma("page_size = 8192");
+  db.pragma("auto_vacuum = INCREMENTAL");
+  db.pragma("encoding = 'UTF-8'");
+  db.transaction(() => {
+    db.pragma(`application_id = ${APPLICATION_ID}`);
+    db.pragma(`user_version = ${FIRST_FORMAT}`);
+    db.exec(TABLES);
+    const put = db.prepare("INSERT INTO store (key, value) VALUES (?, ?)");
+    for (const [key, value] of Object.entries(fixed)) put.run(key, value);
+  }).immediate();
+}
+
+/**
+ * Runs what is missing, in one transaction: a store is never between two formats.
+ *
+ * @throws PatterndError `store_newer`
+ */
+export function migrate(db: Connection, migrations: readonly Migration[] = MIGRATIONS): void {
+  const newest = newestFormat(migrations);
+  const format = integerPragma(db, "user_version");
+  refuseNewer(db.name, format, newest);
+  if (format === newest) return;
+  db.transaction(() => {
+    for (const run of migrations.slice(format - FIRST_FORMAT)) run(db);
+    db.pragma(`user_version = ${newest}`);
+  }).immediate();
+  // The format must stand in the file's own header, where it is looked at before SQLite opens the file.
+  db.pragma("wal_checkpoint(TRUNCATE)");
+}
+
+/** @throws PatterndError `store_newer`, naming both formats. */
+export function refuseNewer(file: string, format: number, newest: number): void {
+  if (format <= newest) return;
+  const message = `${file} has format ${format}; this program knows formats up to ${newest}`;
+  throw new PatterndError("store_newer", message);
+}
+
+const integerSchema = v.pipe(v.number(), v.integer());
+const timezoneSchema = v.string();
+
+export function integerPragma(db: Connection, name: "application_id" | "user_version"): number {
+  return v.parse(integerSchema, db.pragma(name, { simple: true }));
+}
+
+export function readMetadata(db: Connection): StoreMetadata {
+  const timezone = db.prepare("SELECT value FROM store WHERE key = 'timezone'").pluck().get();
+  return { format: integerPragma(db, "user_version"), timezone: v.parse(timezoneSchema, timezone) };
+}

@@ -1,0 +1,120 @@
+/**
+ * A store behind the event loop's back. Backends are synchronous code, which is what their libraries are good
+ * at; a thread makes them asynchronous. The writer has one, and questions have another, so that neither waits
+ * for the other (docs/architecture.md says what was measured).
+ */
+import { Worker } from "node:worker_threads";
+import { PatterndError } from "../errors.ts";
+import type { Pattern } from "../pattern/pattern.ts";
+import type { Backend, OpenOptions, Outcome, Page, PageRequest, StoreMetadata } from "./backend.ts";
+import type { Filter } from "./filter.ts";
+import type { BackendKind } from "./open.ts";
+import { packPatterns } from "./pack.ts";
+import { type Call, fromPlain, type Reply } from "./protocol.ts";
+
+/** Opens the store for writing, in two threads: one that writes and one that answers questions. */
+export async function openInThreads(kind: BackendKind, options: OpenOptions): Promise<Backend> {
+  const writer = await StoreThread.open(kind, options);
+  try {
+    const reader = await StoreThread.open(kind, { ...options, readOnly: true });
+    return {
+      metadata: writer.metadata,
+      write: (patterns) => writer.write(patterns),
+      // The writer knows where each id stands; a look-up is too short to delay it.
+      get: (id) => writer.get(id),
+      query: (filter, page) => reader.query(filter, page),
+      close: async () => {
+        await reader.close();
+        await writer.close();
+      },
+    };
+  } catch (error) {
+    await writer.close();
+    throw error;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+class StoreThread implements Backend {
+  readonly metadata: StoreMetadata;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #calls = 0;
+  #ended: Error | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(worker: Worker, metadata: StoreMetadata) {
+    this.#worker = worker;
+    this.metadata = metadata;
+    worker.on("message", (reply: Reply) => this.#settle(reply));
+    worker.on("error", (cause) => this.#end(cause));
+    worker.on("exit", () => this.#end(undefined));
+  }
+
+  static async open(kind: BackendKind, { onRepair, ...options }: OpenOptions): Promise<StoreThread> {
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: { kind, options } });
+    const reply = await new Promise<Reply>((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    if ("opened" in reply) {
+      for (const repair of reply.repairs) onRepair?.(repair);
+      return new StoreThread(worker, reply.opened);
+    }
+    await worker.terminate();
+    throw "error" in reply
+      ? fromPlain(reply.error)
+      : new PatterndError("internal", "the store's thread spoke early");
+  }
+
+  write(patterns: readonly Pattern[]): Promise<Outcome[]> {
+    const { packed, transfer } = packPatterns(patterns);
+    return this.#call({ method: "write", packed }, transfer);
+  }
+
+  get(id: string): Promise<string | undefined> {
+    return this.#call({ method: "get", id });
+  }
+
+  query(filter: Filter, page: PageRequest): Promise<Page> {
+    return this.#call({ method: "query", filter, page });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#ended ? Promise.resolve() : this.#call({ method: "close" });
+    return this.#closing;
+  }
+
+  #call<T>(call: Call, transfer: ArrayBuffer[] = []): Promise<T> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    this.#calls += 1;
+    const number = this.#calls;
+    return new Promise<T>((resolve, reject) => {
+      // Our own thread answers: what a method results in is the backend's to promise.
+      this.#waiting.set(number, { resolve: (result) => resolve(result as T), reject });
+      this.#worker.postMessage({ ...call, number }, transfer);
+    });
+  }
+
+  #settle(reply: Reply): void {
+    if (!("number" in reply) || reply.number === undefined) return;
+    const waiting = this.#waiting.get(reply.number);
+    this.#waiting.delete(reply.number);
+    if ("error" in reply) waiting?.reject(fromPlain(reply.error));
+    else waiting?.resolve(reply.result);
+  }
+
+  #end(cause: unknown): void {
+    this.#ended ??= new PatterndError(
+      cause ? "store_failed" : "store_closed",
+      "the store's thread has ended",
+      { cause },
+    );
+    for (const { reject } of this.#waiting.values()) reject(this.#ended);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,42 @@
+/** A store in a thread of its own: answers one call after the other. */
+import { parentPort, workerData } from "node:worker_threads";
+import type { Backend, StoreRepair } from "./backend.ts";
+import { openStore } from "./open.ts";
+import { unpackPatterns } from "./pack.ts";
+import { type Call, type Reply, type Request, type ThreadData, toPlain } from "./protocol.ts";
+
+const port = parentPort;
+const { kind, options }: ThreadData = workerData;
+
+function reply(message: Reply): void {
+  port?.postMessage(message);
+}
+
+async function answer(backend: Backend, call: Call): Promise<unknown> {
+  switch (call.method) {
+    case "write":
+      return backend.write(unpackPatterns(call.packed));
+    case "get":
+      return backend.get(call.id);
+    case "query":
+      return backend.query(call.filter, call.page);
+    case "close":
+      return backend.close();
+  }
+}
+
+try {
+  const repairs: StoreRepair[] = [];
+  const backend = await openStore(kind, { ...options, onRepair: (repair) => repairs.push(repair) });
+  port?.on("message", async (request: Request) => {
+    try {
+      reply({ number: request.number, result: await answer(backend, request) });
+    } catch (error) {
+      reply({ number: request.number, error: toPlain(error) });
+    }
+    if (request.method === "close") port.close();
+  });
+  reply({ opened: backend.metadata, repairs });
+} catch (error) {
+  reply({ number: undefined, error: toPlain(error) });
+}

@@ -1,0 +1,147 @@
+/** Patterns as the parser makes them, and a model of what a store of them answers. */
+import * as fc from "fast-check";
+import { PatternParser } from "../../src/pattern/parse.ts";
+import type { Pattern } from "../../src/pattern/pattern.ts";
+import { Zone } from "../../src/pattern/zone.ts";
+import type { Backend, PageRequest, Position } from "../../src/store/backend.ts";
+import { contentMatcher, type Filter } from "../../src/store/filter.ts";
+
+export const AT = "2026-05-01T10:00:00Z";
+export const EARLIER = "2026-04-01T10:00:00Z";
+export const LATER = "2026-06-01T10:00:00Z";
+
+const parser = new PatternParser({
+  zone: new Zone("UTC"),
+  types: { note: { required: {} } },
+  // So that the last instant that there can be is not ahead.
+  now: () => Date.parse("2262-01-02"),
+});
+
+/** @throws Error with the rejection, when the line is none of a pattern. */
+export function parse(line: string): Pattern {
+  const parsed = parser.parseLine(Buffer.from(line, "utf8"));
+  if (parsed.kind !== "pattern") throw new Error(JSON.stringify(parsed));
+  return parsed.pattern;
+}
+
+export interface Wanted {
+  readonly at?: string;
+  readonly type?: string;
+  readonly data?: object;
+  readonly context?: object;
+}
+
+/** A pattern of the declared type `note`, whose `data` may hold anything. */
+export function note(id: string, { at = AT, type = "note", data = {}, context }: Wanted = {}) {
+  const value = { pattern_id: id, pattern_type: type, timestamp: at, data, ...(context && { context }) };
+  return parse(JSON.stringify(value));
+}
+
+export function instantOf(timestamp: string): bigint {
+  return note("any", { at: timestamp }).instant;
+}
+
+export function lineOf(pattern: Pattern): string {
+  return Buffer.from(pattern.line).toString("utf8");
+}
+
+/** Every line that a filter finds, page by page. */
+export async function walk(backend: Backend, filter: Filter = {}, limit = 100): Promise<string[]> {
+  const lines: string[] = [];
+  let after: Position | undefined;
+  do {
+    const page = await backend.query(filter, { limit, after } satisfies PageRequest);
+    lines.push(...page.lines);
+    after = page.next;
+  } while (after);
+  return lines;
+}
+
+export async function idsOf(backend: Backend, filter: Filter = {}, limit = 100): Promise<string[]> {
+  return (await walk(backend, filter, limit)).map((line) => parse(line).id);
+}
+
+/** What the contract says, in the plainest way: a map, a filter, a sort. */
+export class Model {
+  readonly #known = new Map<string, Pattern>();
+
+  write(patterns: readonly Pattern[]): string[] {
+    return patterns.map((pattern) => {
+      const known = this.#known.get(pattern.id);
+      if (known && pattern.instant < known.instant) return "superseded";
+      if (known && pattern.instant === known.instant && lineOf(pattern) === lineOf(known))
+        return "superseded";
+      this.#known.set(pattern.id, pattern);
+      return known ? "replaced" : "stored";
+    });
+  }
+
+  lines(filter: Filter): string[] {
+    const matches = contentMatcher(filter);
+    return [...this.#known.values()]
+      .filter(({ type }) => filter.patternType === undefined || filter.patternType === type)
+      .filter(({ instant }) => instant >= (filter.start ?? instant) && instant <= (filter.end ?? instant))
+      .filter((pattern) => matches(JSON.parse(lineOf(pattern))))
+      .sort((a, b) => {
+        if (a.instant !== b.instant) return a.instant > b.instant ? -1 : 1;
+        return Buffer.compare(Buffer.from(a.id), Buffer.from(b.id));
+      })
+      .map(lineOf);
+  }
+}
+
+// Few values of each, so that ids meet again, instants tie and filters find something.
+const word = fc.constantFrom("a", "b", "한", "\ufffd", "\ud800", "", "x y");
+const tags = fc.array(fc.constantFrom("a", "b", "한", "\ufffd", ""), { maxLength: 3 });
+const types = fc.constantFrom("note", "task_completion");
+const instants = fc.constantFrom(
+  "2026-05-01",
+  "2026-05-01T00:00:00.000000001Z",
+  "2026-05-01T23:30:00-01:00",
+  "2026-05-02T00:30:00Z",
+  "2026-04-30T12:00:00.5",
+);
+
+const patterns: fc.Arbitrary<Pattern> = fc
+  .record({
+    id: fc.constantFrom("1", "2", "3", "4", "\u{1f98a}", "\uff5e", "a/b", "é"),
+    at: instants,
+    type: types,
+    agent: word,
+    success: fc.boolean(),
+    context: fc.option(
+      fc.record(
+        { tags, agent: word, project_name: word, session_id: word, host: word },
+        { requiredKeys: [] },
+      ),
+      { nil: undefined },
+    ),
+  })
+  .map(({ id, at, type, agent, success, context }) =>
+    note(id, {
+      at,
+      type,
+      data: { agent, success, task_type: "t", duration_ms: 1 },
+      ...(context && { context }),
+    }),
+  );
+
+export const batches = fc.array(fc.array(patterns, { minLength: 1, maxLength: 8 }), { maxLength: 5 });
+
+const bounds = instants.map(instantOf);
+export const filters: fc.Arbitrary<Filter> = fc.record(
+  {
+    patternType: types,
+    start: bounds,
+    end: bounds,
+    tags: fc.array(fc.constantFrom("a", "b", "한", "\ufffd", "\ud800"), { maxLength: 2 }),
+    agent: word,
+    project: word,
+    session: word,
+    host: word,
+    success: fc.boolean(),
+    where: fc.constant([{ path: "data.agent", value: "a" }]),
+    text: fc.constantFrom("A", "한", "task"),
+  },
+  { requiredKeys: [] },
+);
