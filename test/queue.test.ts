@@ -1,0 +1,174 @@
+import { expect, test } from "vitest";
+import type { Pattern } from "../src/pattern/pattern.ts";
+import type { Outcome, Sender, Settlement } from "../src/pattern/settlement.ts";
+import { type QueueOptions, WriteQueue } from "../src/queue/queue.ts";
+import { retryDelayMs } from "../src/queue/retry.ts";
+
+function pattern(id: string, bytes = 10): Pattern {
+  const fields = { type: "agent_usage", timestamp: "", instant: 0n, tags: [], agents: [] };
+  return {
+    id,
+    ...fields,
+    project: undefined,
+    session: undefined,
+    host: undefined,
+    line: new Uint8Array(bytes),
+  };
+}
+
+class Recorder implements Sender {
+  readonly settled: Settlement[] = [];
+  flushes = 0;
+  settle(settlement: Settlement): void {
+    this.settled.push(settlement);
+  }
+  flushed(): void {
+    this.flushes += 1;
+  }
+}
+
+class Refused extends Error {}
+
+interface Gate {
+  readonly batches: string[][];
+  readonly events: string[];
+  readonly kept: string[][];
+}
+
+function queueWith(
+  write: (ids: string[]) => Promise<Outcome[]>,
+  options: Partial<QueueOptions> = {},
+): { queue: WriteQueue; seen: Gate } {
+  const seen: Gate = { batches: [], events: [], kept: [] };
+  const queue = new WriteQueue({
+    maxBatch: 1000,
+    maxDelayMs: 0,
+    maxBytes: 1_000_000,
+    write: (patterns) => {
+      const ids = patterns.map(({ id }) => id);
+      seen.batches.push(ids);
+      return write(ids);
+    },
+    keepRejected: async (lines) => {
+      seen.kept.push(lines.map(({ rejection }) => rejection.code));
+    },
+    isRefusal: (error) => error instanceof Refused,
+    onFailed: () => seen.events.push("failed"),
+    onRecovered: () => seen.events.push("recovered"),
+    onFlushed: () => seen.events.push("flushed"),
+    ...options,
+  });
+  return { queue, seen };
+}
+
+const store = async (ids: string[]): Promise<Outcome[]> => ids.map(() => "stored");
+
+test("what comes while a batch is written makes the next one", async () => {
+  let release = () => {};
+  const first = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const { queue, seen } = queueWith(async (ids) => {
+    if (ids.includes("a")) await first;
+    return store(ids);
+  });
+  const sender = new Recorder();
+  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
+  await new Promise(setImmediate);
+  for (const id of ["b", "c", "d"]) queue.put(sender, { kind: "pattern", pattern: pattern(id) });
+  expect(sender.settled).toEqual([]);
+  release();
+  await queue.flush();
+  expect(seen.batches).toEqual([["a"], ["b", "c", "d"]]);
+  expect(sender.settled).toHaveLength(4);
+  expect(sender.flushes).toBe(2);
+});
+
+test("batches end at maxBatch lines", async () => {
+  const { queue, seen } = queueWith(store, { maxBatch: 2 });
+  const sender = new Recorder();
+  for (const id of ["a", "b", "c", "d", "e"]) queue.put(sender, { kind: "pattern", pattern: pattern(id) });
+  await queue.flush();
+  expect(seen.batches).toEqual([["a", "b"], ["c", "d"], ["e"]]);
+});
+
+test("lines of all kinds are settled in the order in which they were put", async () => {
+  const { queue, seen } = queueWith(store);
+  const sender = new Recorder();
+  const line = { rejection: { code: "invalid_json", message: "" }, bytes: new Uint8Array(3) } as const;
+  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
+  queue.put(sender, { kind: "rejected", line });
+  queue.put(sender, { kind: "not_collected" });
+  queue.put(sender, { kind: "pattern", pattern: pattern("b") });
+  await queue.flush();
+  expect(sender.settled.map(({ kind }) => kind)).toEqual(["stored", "rejected", "not_collected", "stored"]);
+  expect(seen.kept).toEqual([["invalid_json"]]);
+  expect(queue.counts.snapshot()).toMatchObject({
+    received: 4,
+    stored: 2,
+    rejected: 1,
+    not_collected: 1,
+    in_flight: 0,
+  });
+});
+
+test("a batch that fails because of one pattern is halved until that one is found", async () => {
+  const { queue, seen } = queueWith(async (ids) => {
+    if (ids.includes("bad")) throw new Refused("not this one");
+    return store(ids);
+  });
+  const sender = new Recorder();
+  const ids = ["a", "b", "c", "bad", "e", "f", "g"];
+  for (const id of ids) queue.put(sender, { kind: "pattern", pattern: pattern(id) });
+  await queue.flush();
+  expect(sender.settled.map(({ kind }) => kind)).toEqual(
+    ids.map((id) => (id === "bad" ? "rejected" : "stored")),
+  );
+  expect(seen.kept).toEqual([["not_storable"]]);
+  expect(seen.events).toEqual(["flushed"]);
+});
+
+test("a failing backend is tried again, and said once", async () => {
+  let failures = 3;
+  const { queue, seen } = queueWith(async (ids) => {
+    failures -= 1;
+    if (failures >= 0) throw new Error("disk full");
+    return store(ids);
+  });
+  const sender = new Recorder();
+  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
+  await queue.flush();
+  expect(sender.settled).toEqual([{ kind: "stored" }]);
+  expect(seen.events).toEqual(["failed", "recovered", "flushed"]);
+  expect(queue.failure).toBeUndefined();
+});
+
+test("an abandoned queue settles nothing more, and ends", async () => {
+  let failed = () => {};
+  const failing = new Promise<void>((resolve) => {
+    failed = resolve;
+  });
+  const { queue } = queueWith(() => Promise.reject(new Error("disk full")), { onFailed: () => failed() });
+  const sender = new Recorder();
+  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
+  await failing;
+  expect(queue.failure).toBeInstanceOf(Error);
+  queue.abandon();
+  await queue.flush();
+  expect(sender.settled).toEqual([]);
+  expect(queue.counts.snapshot()).toMatchObject({ received: 1, in_flight: 1 });
+});
+
+test("a full queue says so, and calls back when half of it is written", async () => {
+  const { queue } = queueWith(store, { maxBytes: 4_000, maxBatch: 2 });
+  const sender = new Recorder();
+  while (!queue.isFull) queue.put(sender, { kind: "pattern", pattern: pattern("x", 1_000) });
+  await new Promise<void>((resolve) => queue.onRoom(resolve));
+  expect(queue.isFull).toBe(false);
+  await queue.flush();
+});
+
+test("pauses double up to five seconds, with jitter down to half", () => {
+  expect([1, 2, 3, 7, 50].map((n) => retryDelayMs(n, () => 1))).toEqual([100, 200, 400, 5000, 5000]);
+  expect(retryDelayMs(3, () => 0)).toBe(200);
+});

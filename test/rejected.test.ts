@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { RejectedLine } from "../src/pattern/rejection.ts";
+import { type DroppedFile, RejectedLines } from "../src/queue/rejected.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "patternd-rejected-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function line(bytes: Uint8Array): RejectedLine {
+  return { rejection: { code: "invalid_json", message: "expected JSON" }, bytes };
+}
+
+function records(file: string): Record<string, unknown>[] {
+  return readFileSync(join(folder, file), "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((text) => JSON.parse(text));
+}
+
+const onDay = (day: string) => () => new Date(`${day}T12:00:00Z`);
+
+test("keeps the line as it came, in base64 where it is not UTF-8", async () => {
+  const now = onDay("2026-11-22");
+  const rejected = new RejectedLines({ folder, maxBytes: 1e6, durability: "fsync", now });
+  await rejected.keep([line(Buffer.from('{"a": "é'))]);
+  await rejected.keep([line(Buffer.from([0xff, 0x41]))]);
+  const kept = { time: "2026-11-22T12:00:00.000Z", code: "invalid_json", message: "expected JSON" };
+  expect(records("2026-11-22.ndjson")).toEqual([
+    { ...kept, line: '{"a": "é' },
+    { ...kept, line_base64: "/0E=" },
+  ]);
+  expect(statSync(join(folder, "2026-11-22.ndjson")).mode & 0o777).toBe(0o600);
+});
+
+test("keeps the beginning of a long line, with its length and digest", async () => {
+  const bytes = Buffer.alloc(100_000, "x");
+  const rejected = new RejectedLines({ folder, maxBytes: 1e6, durability: "os", now: onDay("2026-11-22") });
+  await rejected.keep([line(bytes)]);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  expect(records("2026-11-22.ndjson")).toMatchObject([{ line: "x".repeat(65_536), length: 100_000, sha256 }]);
+});
+
+test("begins a line of its own behind a record that a crash cut short", async () => {
+  const rejected = new RejectedLines({ folder, maxBytes: 1e6, durability: "os", now: onDay("2026-11-22") });
+  appendFileSync(join(folder, "2026-11-22.ndjson"), '{"time":"2026');
+  await rejected.keep([line(Buffer.from("x"))]);
+  const [torn, whole] = readFileSync(join(folder, "2026-11-22.ndjson"), "utf8").split("\n");
+  expect(torn).toBe('{"time":"2026');
+  expect(JSON.parse(whole ?? "")).toMatchObject({ line: "x" });
+});
+
+test("is bounded: the oldest file goes first, and that is said", async () => {
+  const dropped: DroppedFile[] = [];
+  const onDropped = (file: DroppedFile) => dropped.push(file);
+  for (const day of ["2026-11-20", "2026-11-21", "2026-11-22"]) {
+    const rejected = new RejectedLines({
+      folder,
+      maxBytes: 2_500,
+      durability: "os",
+      now: onDay(day),
+      onDropped,
+    });
+    await rejected.keep([line(Buffer.alloc(1_000, "x"))]);
+  }
+  expect(readdirSync(folder).sort()).toEqual(["2026-11-21.ndjson", "2026-11-22.ndjson"]);
+  expect(dropped.map(({ file }) => file)).toEqual(["2026-11-20.ndjson"]);
+});
