@@ -1,0 +1,13 @@
+import type { LineCounts } from "../pattern/settlement.ts";
+
+/** The answer to `GET /health`. `degraded`: the daemon works, but not all of it; `reasons` says why. */
+export interface Health {
+  readonly status: "ready" | "degraded";
+  readonly reasons: readonly string[];
+  readonly version: string;
+  readonly pid: number;
+  readonly started: string;
+  readonly store: { readonly backend: string; readonly path: string; readonly timezone: string };
+  readonly connections: number;
+  readonly lines: LineCounts;
+}

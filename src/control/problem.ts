@@ -1,0 +1,38 @@
+import { type ErrorCode, PatterndError } from "../errors.ts";
+
+const STATUS: Partial<Record<ErrorCode, 400 | 404 | 503>> = {
+  bad_request: 400,
+  not_found: 404,
+  store_failed: 503,
+  store_closed: 503,
+};
+
+/** An error as RFC 9457 problem details, with our code and hint. */
+export interface Problem {
+  readonly type: "about:blank";
+  readonly title: string;
+  readonly status: 400 | 404 | 405 | 500 | 503;
+  readonly detail: string;
+  readonly code: string;
+  readonly hint: string;
+}
+
+export function problemOf(error: unknown): Problem {
+  const known = error instanceof PatterndError ? error : new PatterndError("internal", "the request failed");
+  const status = STATUS[known.code] ?? 500;
+  return {
+    type: "about:blank",
+    title: known.code.replaceAll("_", " "),
+    status,
+    detail: known.message,
+    code: known.code,
+    hint: known.hint,
+  };
+}
+
+export function problemResponse(problem: Problem): Response {
+  return new Response(`${JSON.stringify(problem)}\n`, {
+    status: problem.status,
+    headers: { "content-type": "application/problem+json" },
+  });
+}

@@ -1,0 +1,97 @@
+/** What the query socket answers, and the control socket beside it (docs/protocol.md). */
+import { type Context, Hono } from "hono";
+import { PatterndError } from "../errors.ts";
+import { Zone } from "../pattern/zone.ts";
+import type { Backend } from "../store/backend.ts";
+import { encodeCursor, parseQuery, REPEATABLE } from "../store/query.ts";
+import type { Health } from "./health.ts";
+import { problemOf, problemResponse } from "./problem.ts";
+
+export interface Answers {
+  readonly store: Pick<Backend, "get" | "query">;
+  readonly health: () => Health;
+  /** Resolves when everything that was received before is settled. */
+  readonly flush: () => Promise<void>;
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** Reading only: whatever the path, nothing but GET (and HEAD) is allowed. */
+export function queryRoutes(answers: Answers): Hono {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    if (c.req.method === "GET" || c.req.method === "HEAD") return next();
+    const problem = problemOf(
+      new PatterndError("bad_request", `expected GET on this socket, got ${c.req.method}`),
+    );
+    const response = problemResponse({ ...problem, status: 405 });
+    response.headers.set("allow", "GET, HEAD");
+    return response;
+  });
+  return readingRoutes(app, answers);
+}
+
+export function controlRoutes(answers: Answers): Hono {
+  const app = readingRoutes(new Hono(), answers);
+  app.post("/v1/flush", async () => {
+    await answers.flush();
+    return json({ lines: answers.health().lines });
+  });
+  return app;
+}
+
+function readingRoutes(app: Hono, answers: Answers): Hono {
+  app.get("/health", () => json(answers.health()));
+  app.get("/v1/patterns", (c) => patterns(c, answers));
+  app.get("/v1/patterns/:id", async (c) => {
+    const id = c.req.param("id");
+    const line = await answers.store.get(id);
+    if (line === undefined) throw new PatterndError("not_found", `there is no pattern ${JSON.stringify(id)}`);
+    return ndjson(`${line}\n`);
+  });
+  return withErrors(app, answers);
+}
+
+async function patterns(c: Context, { store }: Answers): Promise<Response> {
+  const { filter, page } = parseQuery(parametersOf(c), Zone.host());
+  const { lines, next } = await store.query(filter, page);
+  return ndjson(
+    lines.map((line) => `${line}\n`).join(""),
+    next ? { "patternd-next": encodeCursor(next) } : {},
+  );
+}
+
+/** Repeatable parameters as lists; a repeated one that is not repeatable is refused, not half ignored. */
+function parametersOf(c: Context): Record<string, string | string[]> {
+  const parameters: Record<string, string | string[]> = {};
+  for (const [name, values] of Object.entries(c.req.queries())) {
+    const [first, ...others] = values;
+    if (first === undefined) continue;
+    if (others.length > 0 && !REPEATABLE.has(name)) {
+      throw new PatterndError("bad_request", `${name}: expected it once, got it ${values.length} times`);
+    }
+    parameters[name] = REPEATABLE.has(name) ? values : first;
+  }
+  return parameters;
+}
+
+function withErrors(app: Hono, { onFailed }: Answers): Hono {
+  app.notFound((c) => {
+    const { method, path } = c.req;
+    const message = `there is no ${method} ${path} on this socket`;
+    return problemResponse(problemOf(new PatterndError("not_found", message)));
+  });
+  app.onError((error) => {
+    const problem = problemOf(error);
+    if (problem.status >= 500) onFailed(error);
+    return problemResponse(problem);
+  });
+  return app;
+}
+
+function json(value: object): Response {
+  return new Response(`${JSON.stringify(value)}\n`, { headers: { "content-type": "application/json" } });
+}
+
+function ndjson(text: string, headers: Record<string, string> = {}): Response {
+  return new Response(text, { headers: { "content-type": "application/x-ndjson", ...headers } });
+}

@@ -1,0 +1,29 @@
+import { Server } from "node:http";
+import { createAdaptorServer } from "@hono/node-server";
+import type { Hono } from "hono";
+import { PatterndError } from "../errors.ts";
+import { type ListeningSocket, listenOn } from "../socket.ts";
+
+/** HTTP on a Unix socket. */
+export class ControlServer {
+  readonly #server: Server;
+  readonly #socket: ListeningSocket;
+
+  private constructor(server: Server, socket: ListeningSocket) {
+    this.#server = server;
+    this.#socket = socket;
+  }
+
+  /** @throws PatterndError as `listenOn` does. */
+  static async listen(app: Hono, path: string, mode: number): Promise<ControlServer> {
+    const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false });
+    if (!(server instanceof Server)) throw new PatterndError("internal", "expected a plain HTTP server");
+    return new ControlServer(server, await listenOn(server, path, mode));
+  }
+
+  /** Ends the requests that are under way, too. */
+  stop(): void {
+    this.#socket.close();
+    this.#server.closeAllConnections();
+  }
+}

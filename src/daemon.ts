@@ -1,0 +1,215 @@
+/**
+ * The composition root: the only place that knows more than one stage. Parts are started in the data's order
+ * and stopped in reverse, each by the release that it left behind when it started.
+ */
+import type { Config } from "./config/load.ts";
+import type { Health } from "./control/health.ts";
+import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
+import { ControlServer } from "./control/server.ts";
+import { messageOf } from "./errors.ts";
+import { IngestServer } from "./ingest/server.ts";
+import { CountedEvent, createLog, errorFields, type Log } from "./log.ts";
+import { PatternParser } from "./pattern/parse.ts";
+import { Zone } from "./pattern/zone.ts";
+import { WriteQueue } from "./queue/queue.ts";
+import { RejectedLines } from "./queue/rejected.ts";
+import { type Backend, NotStorable } from "./store/backend.ts";
+import { openInThreads } from "./store/thread.ts";
+import { VERSION } from "./version.ts";
+
+const REJECTED_LOG_MS = 10_000;
+const NOT_COLLECTED_LOG_MS = 60_000;
+
+export interface Daemon {
+  readonly log: Log;
+  /** Finishes what is on its way, within `shutdown.timeoutMs`. Resolves to the exit status. Idempotent. */
+  stop(reason: string): Promise<number>;
+}
+
+type Release = () => Promise<void> | void;
+
+/** @throws PatterndError when a part can't be started; everything started before it is released again. */
+export async function startDaemon(config: Config): Promise<Daemon> {
+  const log = createLog(config.log);
+  const releases: Release[] = [];
+  try {
+    const queue = await start(config, log, releases);
+    let stopping: Promise<number> | undefined;
+    return {
+      log,
+      stop(reason) {
+        stopping ??= stop(reason, queue, log, releases);
+        return stopping;
+      },
+    };
+  } catch (error) {
+    log("error", "daemon.failed", errorFields(error));
+    await releaseAll(releases, log);
+    throw error;
+  }
+}
+
+/** The door opens last, when all that stands behind it is there. */
+async function start(config: Config, log: Log, releases: Release[]): Promise<WriteQueue> {
+  const store = await openStore(config, log);
+  releases.push(() => store.close());
+  const queue = createQueue(config, store, log, releases);
+
+  const started = new Date().toISOString();
+  let ingest: IngestServer | undefined;
+  const answers: Answers = {
+    store,
+    health: () => healthOf(config, store, queue, ingest?.connections ?? 0, started),
+    flush: () => queue.flush(),
+    onFailed: (error) => log("error", "request.failed", errorFields(error)),
+  };
+  for (const [app, { socket, mode }] of [
+    [queryRoutes(answers), config.query],
+    [controlRoutes(answers), config.control],
+  ] as const) {
+    const server = await ControlServer.listen(app, socket, mode);
+    releases.push(() => server.stop());
+  }
+
+  releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));
+  ingest = await listenForPatterns(config, store, queue, log, releases);
+  releases.push(() => ingest?.stop(config.shutdown.timeoutMs));
+
+  log("info", "daemon.started", {
+    version: VERSION,
+    pid: process.pid,
+    config: config.file ?? "defaults",
+    ingest: config.ingest.socket,
+    query: config.query.socket,
+    control: config.control.socket,
+  });
+  return queue;
+}
+
+async function stop(reason: string, queue: WriteQueue, log: Log, releases: Release[]): Promise<number> {
+  log("info", "daemon.stopping", { reason });
+  const clean = await releaseAll(releases, log);
+  const { in_flight: abandoned, ...lines } = queue.counts.snapshot();
+  log(abandoned === 0 ? "info" : "error", "daemon.stopped", { ...lines, abandoned });
+  return clean && abandoned === 0 ? 0 : 1;
+}
+
+/** In reverse, each whatever became of the others. */
+async function releaseAll(releases: Release[], log: Log): Promise<boolean> {
+  let clean = true;
+  for (let release = releases.pop(); release; release = releases.pop()) {
+    try {
+      await release();
+    } catch (error) {
+      clean = false;
+      log("error", "daemon.failed", errorFields(error));
+    }
+  }
+  return clean;
+}
+
+async function finishWriting(queue: WriteQueue, timeoutMs: number): Promise<void> {
+  const giveUp = setTimeout(() => queue.abandon(), timeoutMs);
+  await queue.flush();
+  clearTimeout(giveUp);
+}
+
+async function openStore(config: Config, log: Log): Promise<Backend> {
+  const store = await openInThreads(config.backend, {
+    path: config.path,
+    durability: config.durability,
+    timezone: config.timezone,
+    readOnly: false,
+    holder: `patternd ${VERSION}`,
+    onRepair: (repair) => log("warn", "store.repaired", { ...repair }),
+  });
+  const { timezone, format } = store.metadata;
+  log("info", "store.opened", { backend: config.backend, path: config.path, timezone, format });
+  return store;
+}
+
+function createQueue(config: Config, store: Backend, log: Log, releases: Release[]): WriteQueue {
+  const rejections = new CountedEvent(REJECTED_LOG_MS, (counts) =>
+    log("warn", "pattern.rejected", { counts }),
+  );
+  releases.push(() => rejections.close());
+  const rejected = new RejectedLines({
+    folder: config.rejected.path,
+    maxBytes: config.rejected.maxBytes,
+    durability: config.durability,
+    onDropped: (dropped) => log("warn", "rejected.dropped", { ...dropped }),
+  });
+  return new WriteQueue({
+    ...config.queue,
+    write: (patterns) => store.write(patterns),
+    isRefusal: (error) => error instanceof NotStorable,
+    keepRejected: async (lines) => {
+      await rejected.keep(lines);
+      for (const { rejection } of lines) rejections.add(rejection.code);
+      rejections.report();
+    },
+    onFailed: (error) => log("error", "backend.failed", errorFields(error)),
+    onRecovered: () => log("info", "backend.recovered"),
+    onFlushed: (batch) => log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 }),
+  });
+}
+
+async function listenForPatterns(
+  config: Config,
+  store: Backend,
+  queue: WriteQueue,
+  log: Log,
+  releases: Release[],
+): Promise<IngestServer> {
+  const off = Object.entries(config.collect).filter(([, collected]) => !collected);
+  const counted = (
+    intervalMs: number,
+    event: "pattern.not_collected" | "connection.refused" | "reply.dropped",
+  ) => {
+    const events = new CountedEvent(intervalMs, (counts) => log("warn", event, { counts }));
+    releases.push(() => events.close());
+    return events;
+  };
+  const notCollected = counted(NOT_COLLECTED_LOG_MS, "pattern.not_collected");
+  const refused = counted(REJECTED_LOG_MS, "connection.refused");
+  const dropped = counted(REJECTED_LOG_MS, "reply.dropped");
+  const count = (events: CountedEvent, kind: string) => {
+    events.add(kind);
+    events.report();
+  };
+  return IngestServer.listen({
+    ...config.ingest,
+    server: `patternd/${VERSION}`,
+    parser: new PatternParser({
+      zone: new Zone(store.metadata.timezone),
+      types: config.types,
+      notCollected: new Set(off.map(([type]) => type)),
+    }),
+    sink: queue,
+    onNotCollected: (type) => count(notCollected, type),
+    onRefused: () => count(refused, "over ingest.maxConnections"),
+    onReplyDropped: () => count(dropped, "unread"),
+    onFailed: (error) => log("debug", "connection.failed", errorFields(error)),
+  });
+}
+
+function healthOf(
+  config: Config,
+  store: Backend,
+  queue: WriteQueue,
+  connections: number,
+  started: string,
+): Health {
+  const { failure } = queue;
+  const reasons = failure === undefined ? [] : [`the store can't be written: ${messageOf(failure)}`];
+  return {
+    status: reasons.length === 0 ? "ready" : "degraded",
+    reasons,
+    version: VERSION,
+    pid: process.pid,
+    started,
+    store: { backend: config.backend, path: config.path, timezone: store.metadata.timezone },
+    connections,
+    lines: queue.counts.snapshot(),
+  };
+}

@@ -1,0 +1,198 @@
+import type { Socket } from "node:net";
+import type { PatternParser } from "../pattern/parse.ts";
+import type { RejectedLine } from "../pattern/rejection.ts";
+import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
+import { type Frame, LineFramer, type OversizedLine, type UnfinishedBudget } from "./framing.ts";
+import { parseHello, Replies } from "./replies.ts";
+
+/** How long a connection must be silent before it counts as finished while the daemon stops. */
+const SILENCE_MS = 50;
+
+/** Where a connection hands its lines to. */
+export interface Sink {
+  readonly isFull: boolean;
+  put(sender: Sender, entry: Entry): void;
+  onRoom(callback: () => void): void;
+}
+
+export interface ConnectionOptions {
+  readonly parser: PatternParser;
+  readonly sink: Sink;
+  /** What the daemon calls itself. */
+  readonly server: string;
+  readonly maxLineBytes: number;
+  readonly budget: UnfinishedBudget;
+  readonly onNotCollected: (type: string) => void;
+  readonly onReplyDropped: () => void;
+  readonly onFailed: (error: Error) => void;
+}
+
+/**
+ * One sender. At its end of file every line is settled and a receipt is attempted, whoever still listens. Only a
+ * sender whose first line is a hello is answered before, and told with each flush how many lines are settled.
+ */
+export class Connection implements Sender {
+  /** Resolves when nothing more is read. */
+  readonly ended: Promise<void>;
+  /** Resolves when, after that, every line was settled and the receipt attempted. */
+  readonly closed: Promise<void>;
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #framer: LineFramer;
+  readonly #replies: Replies;
+  #isFirst = true;
+  #wantsAcks = false;
+  #acked = 0;
+  #lines = 0;
+  readonly #settled = { stored: 0, rejected: 0, notCollected: 0 };
+  #isEnded = false;
+  #isHeldBack = false;
+  #silence: NodeJS.Timeout | undefined;
+  readonly #resolveEnded: () => void;
+  readonly #resolveClosed: () => void;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#framer = new LineFramer(options);
+    this.#replies = new Replies(socket, options.onReplyDropped);
+    const [ended, resolveEnded] = signal();
+    const [closed, resolveClosed] = signal();
+    this.ended = ended;
+    this.closed = closed;
+    this.#resolveEnded = resolveEnded;
+    this.#resolveClosed = resolveClosed;
+    socket.on("data", (chunk) => this.#read(chunk));
+    socket.on("end", () => this.#end());
+    socket.on("error", (error) => {
+      if (!this.#isEnded) options.onFailed(error);
+    });
+    // Without an end of file (a reset): what was received is settled all the same.
+    socket.on("close", () => this.#end());
+  }
+
+  /** While the daemon stops: reads on until end of file or silence; what has no newline by then is left out. */
+  drain(): void {
+    this.#silence ??= setTimeout(() => {
+      // What waits for room in the queue is not silence.
+      if (this.#isHeldBack) this.#silence?.refresh();
+      else this.cut();
+    }, SILENCE_MS);
+  }
+
+  /** Reads no more. */
+  cut(): void {
+    if (this.#isEnded) return;
+    this.#framer.close();
+    this.#socket.pause();
+    this.#end();
+  }
+
+  settle(settlement: Settlement): void {
+    if (settlement.kind === "not_collected") this.#settled.notCollected += 1;
+    else if (settlement.kind !== "rejected") this.#settled.stored += 1;
+    else {
+      this.#settled.rejected += 1;
+      this.#replies.reject(this.#settledLines, settlement.line.rejection);
+    }
+  }
+
+  flushed(): void {
+    if (this.#wantsAcks && this.#settledLines > this.#acked) {
+      this.#acked = this.#settledLines;
+      this.#replies.ack(this.#acked);
+    }
+    if (!this.#isEnded || this.#settledLines < this.#lines) return;
+    this.#replies.receipt({ lines: this.#lines, ...this.#settled });
+    this.#resolveClosed();
+  }
+
+  get #settledLines(): number {
+    const { stored, rejected, notCollected } = this.#settled;
+    return stored + rejected + notCollected;
+  }
+
+  #read(chunk: Buffer): void {
+    this.#silence?.refresh();
+    for (const frame of this.#framer.push(chunk)) {
+      if (!this.#isEnded) this.#take(frame);
+    }
+    if (!this.#options.sink.isFull) return;
+    this.#isHeldBack = true;
+    this.#socket.pause();
+    this.#options.sink.onRoom(() => {
+      this.#isHeldBack = false;
+      if (!this.#isEnded) this.#socket.resume();
+    });
+  }
+
+  #end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    clearTimeout(this.#silence);
+    for (const frame of this.#framer.end()) this.#take(frame);
+    this.#framer.close();
+    this.#resolveEnded();
+    this.flushed();
+  }
+
+  #take(frame: Frame): void {
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      const hello = frame.kind === "line" ? parseHello(frame.bytes) : undefined;
+      if (hello) {
+        this.#greet(hello);
+        return;
+      }
+    }
+    this.#lines += 1;
+    this.#options.sink.put(this, this.#entryOf(frame));
+  }
+
+  #entryOf(frame: Frame): Entry {
+    if (frame.kind === "oversized")
+      return { kind: "rejected", line: oversized(frame, this.#options.maxLineBytes) };
+    const parsed = this.#options.parser.parseLine(frame.bytes);
+    if (parsed.kind === "pattern") return parsed;
+    if (parsed.kind === "not_collected") {
+      this.#options.onNotCollected(parsed.type);
+      return { kind: "not_collected" };
+    }
+    const { code } = parsed.rejection;
+    const isCut = !frame.terminated && (code === "invalid_json" || code === "invalid_utf8");
+    const rejection = isCut
+      ? ({ code: "incomplete_line", message: "expected a newline at the end of the last line" } as const)
+      : parsed.rejection;
+    return { kind: "rejected", line: { rejection, bytes: frame.bytes } };
+  }
+
+  #greet({ isKnown, ack }: { isKnown: boolean; ack: boolean }): void {
+    if (isKnown) {
+      this.#wantsAcks = ack;
+      this.#replies.hello(this.#options.server, this.#options.maxLineBytes);
+      return;
+    }
+    this.#isEnded = true;
+    this.#framer.close();
+    this.#socket.pause();
+    this.#replies.refuseHello();
+    this.#resolveEnded();
+    this.#resolveClosed();
+  }
+}
+
+function signal(): [Promise<void>, () => void] {
+  let resolve = () => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return [promise, resolve];
+}
+
+function oversized({ code, head, length, sha256 }: OversizedLine, maxLineBytes: number): RejectedLine {
+  const message =
+    code === "line_too_long"
+      ? `expected at most ${maxLineBytes} bytes, got ${length}`
+      : `a line of ${length} bytes came while unfinished lines filled the shared ingest.unfinishedBytes: send it again`;
+  return { rejection: { code, message }, bytes: head, whole: { length, sha256 } };
+}

@@ -1,0 +1,56 @@
+import { createServer, type Socket } from "node:net";
+import { type ListeningSocket, listenOn } from "../socket.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
+import { UnfinishedBudget } from "./framing.ts";
+
+export interface IngestOptions extends Omit<ConnectionOptions, "budget"> {
+  readonly socket: string;
+  readonly mode: number;
+  readonly maxConnections: number;
+  readonly unfinishedBytes: number;
+  readonly onRefused: () => void;
+}
+
+/** The ingest socket: any number of senders, each a Connection. */
+export class IngestServer {
+  readonly #options: ConnectionOptions;
+  readonly #connections = new Set<Connection>();
+  #socket: ListeningSocket | undefined;
+
+  private constructor(options: IngestOptions) {
+    this.#options = { ...options, budget: new UnfinishedBudget(options.unfinishedBytes) };
+  }
+
+  /** @throws PatterndError as `listenOn` does. */
+  static async listen(options: IngestOptions): Promise<IngestServer> {
+    const ingest = new IngestServer(options);
+    // Half-open: a sender that has finished still gets its receipt.
+    const server = createServer({ allowHalfOpen: true }, (socket) => ingest.#accept(socket));
+    server.maxConnections = options.maxConnections;
+    server.on("drop", options.onRefused);
+    ingest.#socket = await listenOn(server, options.socket, options.mode);
+    return ingest;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Accepts no more; reads what is on its way. Resolves when nothing more is read, at the latest after `timeoutMs`. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#socket?.close();
+    const connections = [...this.#connections];
+    for (const connection of connections) connection.drain();
+    const cut = setTimeout(() => {
+      for (const connection of connections) connection.cut();
+    }, timeoutMs);
+    await Promise.all(connections.map((connection) => connection.ended));
+    clearTimeout(cut);
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(socket, this.#options);
+    this.#connections.add(connection);
+    connection.closed.then(() => this.#connections.delete(connection));
+  }
+}

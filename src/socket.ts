@@ -1,0 +1,106 @@
+/** Unix sockets: born with their final mode, never in the place of a live one, removed only while still ours. */
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
+import { connect, type Server } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { messageOf, PatterndError, systemCode } from "./errors.ts";
+
+/** What the kernel holds of a path, less its final NUL: longer ones would be cut off in silence. */
+const MAX_PATH_BYTES = 107;
+const PROBE_MS = 1_000;
+
+export interface ListeningSocket {
+  readonly path: string;
+  /** Accepts no more, and removes the socket's file if it is still this server's. Open connections go on. */
+  close(): void;
+}
+
+/**
+ * Listens on a Unix socket at `path`. It is bound below a private folder beside its place, given its mode
+ * there, and moved in: nobody can connect before, and a stale socket is replaced without a gap.
+ *
+ * @throws PatterndError `socket_in_use`, `socket_path_too_long`, `socket_unusable`.
+ */
+export async function listenOn(server: Server, path: string, mode: number): Promise<ListeningSocket> {
+  const folder = dirname(path);
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await refuseIfTaken(path);
+    const nursery = mkdtempSync(join(folder, "."));
+    try {
+      const birthplace = join(nursery, "s");
+      if (Math.max(Buffer.byteLength(path), Buffer.byteLength(birthplace)) > MAX_PATH_BYTES) {
+        throw new PatterndError("socket_path_too_long", `the socket path ${path} is too long`);
+      }
+      await listen(server, birthplace);
+      chmodSync(birthplace, mode);
+      renameSync(birthplace, path);
+    } finally {
+      rmSync(nursery, { recursive: true, force: true });
+    }
+  } catch (error) {
+    server.close();
+    if (error instanceof PatterndError) throw error;
+    throw new PatterndError("socket_unusable", `can't listen on ${path}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const born = lstatSync(path);
+  return {
+    path,
+    close() {
+      server.close();
+      if (isSame(lstatSync(path, { throwIfNoEntry: false }), born)) unlinkSync(path);
+    },
+  };
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+async function refuseIfTaken(path: string): Promise<void> {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (!there) return;
+  if (!there.isSocket()) {
+    throw new PatterndError("socket_unusable", `${path} exists and is not a socket`, {
+      hint: "Move it away, or configure another path for the socket.",
+    });
+  }
+  if (await answers(path))
+    throw new PatterndError("socket_in_use", `something answers on ${basename(path)} at ${path}`);
+}
+
+/** A refused connection means that nobody listens any more; anything else is taken for a live socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    const done = (live: boolean) => {
+      probe.destroy();
+      resolve(live);
+    };
+    probe.setTimeout(PROBE_MS, () => done(true));
+    probe.once("connect", () => done(true));
+    probe.once("error", (error) =>
+      done(systemCode(error) !== "ECONNREFUSED" && systemCode(error) !== "ENOENT"),
+    );
+  });
+}
+
+function isSame(a: Stats | undefined, b: Stats): boolean {
+  return a !== undefined && a.ino === b.ino && a.dev === b.dev;
+}
