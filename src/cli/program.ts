@@ -1,0 +1,95 @@
+/** Every command but `emit`, by commander. Each command's code is loaded when it is asked for. */
+import { Command, CommanderError } from "commander";
+import * as v from "valibot";
+import { VERSION } from "../version.ts";
+import { EMIT_HELP } from "./emit-flags.ts";
+import { filterFlags, withFilters } from "./filters.ts";
+
+const text = v.optional(v.string());
+const common = { config: text, json: v.optional(v.boolean(), false) };
+const asking = { ...common, socket: text };
+
+const startFlags = v.object({ config: text });
+const checkFlags = v.object(common);
+const getFlags = v.object(asking);
+const queryFlags = v.object({ ...asking, ...filterFlags.entries });
+
+/**
+ * Runs one command line, without `node` and the program's name.
+ *
+ * @param exitAtOnce for a second signal to `start`, which can't wait for anything.
+ * @returns the exit status.
+ */
+export async function runProgram(
+  args: readonly string[],
+  exitAtOnce: (code: number) => void,
+): Promise<number> {
+  let status = 0;
+  const program = build((code) => {
+    status = code;
+  }, exitAtOnce);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return status;
+  } catch (error) {
+    // commander has said it already. Help and version that were asked for are no error.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 64;
+    throw error;
+  }
+}
+
+function build(done: (status: number) => void, exitAtOnce: (code: number) => void): Command {
+  const program = new Command("patternd")
+    .description("A local daemon that remembers what coding agents did.")
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ outputError: (said, write) => write(`patternd: ${said.replace(/^error: /, "")}`) });
+
+  withConfig(program.command("start"))
+    .description("run the daemon in the foreground")
+    .action(async (flags: unknown) =>
+      done(await (await import("./start.ts")).start(v.parse(startFlags, flags), exitAtOnce)),
+    );
+  const emit = program
+    .command("emit")
+    .description("send patterns to the daemon, from flags or standard input");
+  emit.helpInformation = () => EMIT_HELP;
+  withJson(withConfig(program.command("validate")), "print each fault as a JSON object")
+    .description("check NDJSON files, or standard input, by the daemon's rules")
+    .argument("[file...]", "files of one pattern a line; - is standard input")
+    .action(async (files: string[], flags: unknown) =>
+      done(await (await import("./validate.ts")).validate(files, v.parse(checkFlags, flags))),
+    );
+  withFilters(withAsking(program.command("query")))
+    .description("print patterns, newest first")
+    .action(async (flags: unknown) =>
+      done(await (await import("./query.ts")).query(v.parse(queryFlags, flags))),
+    );
+  withAsking(program.command("get"))
+    .description("print one pattern")
+    .argument("<id>", "its pattern_id")
+    .action(async (id: string, flags: unknown) =>
+      done(await (await import("./get.ts")).get(id, v.parse(getFlags, flags))),
+    );
+  withJson(withConfig(program.command("check-config")), "print the configuration in force")
+    .description("check the configuration file without starting anything")
+    .action(async (flags: unknown) =>
+      done(await (await import("./check-config.ts")).checkConfig(v.parse(checkFlags, flags))),
+    );
+  return program;
+}
+
+function withConfig(command: Command): Command {
+  return command.option("--config <file>", "configuration file");
+}
+
+function withJson(command: Command, description: string): Command {
+  return command.option("--json", description);
+}
+
+function withAsking(command: Command): Command {
+  return withJson(withConfig(command), "print NDJSON, on a terminal too").option(
+    "--socket <path>",
+    "the daemon's ingest socket, beside which the others are",
+  );
+}

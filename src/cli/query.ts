@@ -1,0 +1,34 @@
+import { loadConfig } from "../config/load.ts";
+import { type FilterFlags, wantedBy } from "./filters.ts";
+import { openSource, pagesOf } from "./source.ts";
+import { print, say } from "./terminal.ts";
+
+export interface AskFlags {
+  readonly config?: string | undefined;
+  readonly socket?: string | undefined;
+  readonly json: boolean;
+}
+
+/** `patternd query`: a table on a terminal, else exactly the stored lines; where to go on, on stderr. */
+export async function query(flags: AskFlags & FilterFlags): Promise<number> {
+  const wanted = wantedBy(flags);
+  const config = loadConfig({ file: flags.config, env: process.env });
+  const source = await openSource(config, { env: process.env, socket: flags.socket, say });
+  try {
+    const table = process.stdout.isTTY && !flags.json ? (await import("./table.ts")).tableOf : undefined;
+    let next: string | undefined;
+    for await (const page of pagesOf(source, wanted)) {
+      next = page.next;
+      if (page.lines.length === 0) continue;
+      await print(
+        table
+          ? `${table(page.lines, process.stdout.columns)}\n`
+          : page.lines.map((line) => `${line}\n`).join(""),
+      );
+    }
+    if (next !== undefined) say(`more: --cursor ${next}`);
+    return 0;
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,86 @@
+/** Patterns as a table for people: when, what, who, and what happened. */
+import Table from "cli-table3";
+import { localTimestamp } from "../client/surroundings.ts";
+import { isObject } from "../pattern/schema.ts";
+import { parseTimestamp } from "../pattern/timestamp.ts";
+import { Zone } from "../pattern/zone.ts";
+import { printable } from "./terminal.ts";
+
+const LEAST_SUMMARY_WIDTH = 24;
+const GAP = 2;
+const NO_LINES = Object.fromEntries(
+  [
+    ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"],
+    ["left", "left-mid", "mid", "mid-mid", "right", "right-mid", "middle"],
+  ]
+    .flat()
+    .map((part) => [part, ""]),
+);
+
+/** @param width of the terminal, in columns. */
+export function tableOf(lines: readonly string[], width: number): string {
+  const head = ["time", "type", "id", "agent", "what happened"];
+  const rows = lines.map(rowOf);
+  const used = [0, 1, 2, 3].map(
+    (column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)),
+  );
+  const rest = width - used.reduce((sum, columns) => sum + columns);
+  const table = new Table({
+    head,
+    chars: NO_LINES,
+    colWidths: [...used, Math.max(LEAST_SUMMARY_WIDTH, rest)],
+    style: { "padding-left": 0, "padding-right": GAP, head: ["bold"], border: [] },
+  });
+  table.push(...rows);
+  return table.toString();
+}
+
+function rowOf(line: string): string[] {
+  const value: unknown = JSON.parse(line);
+  const pattern = isObject(value) ? value : {};
+  const data = isObject(pattern.data) ? pattern.data : {};
+  const context = isObject(pattern.context) ? pattern.context : {};
+  return [
+    localTime(String(pattern.timestamp)),
+    pattern.pattern_type,
+    pattern.pattern_id,
+    data.agent ?? data.agent_type ?? context.agent ?? "",
+    summaryOf(pattern.pattern_type, data),
+  ].map((cell) => printable(String(cell)));
+}
+
+/** The order is by instant; times of several zones would seem to be without one. */
+function localTime(timestamp: string): string {
+  const instant = parseTimestamp(timestamp, Zone.host());
+  if (instant === undefined) return timestamp;
+  return localTimestamp(new Date(Number(instant / 1_000_000n)))
+    .slice(0, 19)
+    .replace("T", " ");
+}
+
+function summaryOf(type: unknown, data: Record<string, unknown>): string {
+  switch (type) {
+    case "task_completion":
+    case "agent_usage":
+      return sentence(
+        `${data.task_type} ${data.success ? "done" : "failed"} in ${duration(data.duration_ms)}`,
+        data.error_message,
+      );
+    case "error_occurrence":
+      return sentence(`${data.error_type}`, data.error_message);
+    case "user_correction":
+      return sentence(`${data.correction_type}`, data.user_feedback ?? data.corrected_output);
+    default:
+      return JSON.stringify(data);
+  }
+}
+
+function sentence(what: string, detail: unknown): string {
+  return typeof detail === "string" ? `${what}: ${detail}` : what;
+}
+
+function duration(ms: unknown): string {
+  if (typeof ms !== "number") return "?";
+  if (ms < 1_000) return `${ms} ms`;
+  return ms < 120_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
+}

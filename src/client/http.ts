@@ -1,0 +1,59 @@
+/** HTTP over a Unix socket: one request a connection, and never a wait without an end. */
+import { type IncomingHttpHeaders, request } from "node:http";
+import * as v from "valibot";
+import { isErrorCode, messageOf, PatterndError } from "../errors.ts";
+
+const REQUEST_MS = 30_000;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/**
+ * GETs a path. Resolves whatever the status.
+ *
+ * @throws PatterndError `daemon_unreachable`, whose cause is the system's error: nobody listens, the connection
+ *   broke, or the daemon was silent for `timeoutMs`.
+ */
+export function get(socketPath: string, path: string, timeoutMs = REQUEST_MS): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const unreachable = (cause: unknown) => {
+      const message = `no daemon answers on ${socketPath}: ${messageOf(cause)}`;
+      reject(new PatterndError("daemon_unreachable", message, { cause }));
+    };
+    const asked = request({ socketPath, path, agent: false }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", unreachable);
+      response.on("end", () => {
+        const body = Buffer.concat(chunks).toString("utf8");
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+      });
+    });
+    asked.setTimeout(timeoutMs, () => asked.destroy(new Error(`silent for ${timeoutMs} ms`)));
+    asked.on("error", unreachable);
+    asked.end();
+  });
+}
+
+const problemSchema = v.object({ detail: v.string(), code: v.string(), hint: v.optional(v.string()) });
+
+/** What a daemon's refusal says (RFC 9457 problem details), as the error that it was there. */
+export function problemOf(answer: Answer): PatterndError {
+  const problem = v.safeParse(problemSchema, parsed(answer.body));
+  if (!problem.success) {
+    return new PatterndError("internal", `the daemon answered with status ${answer.status}`);
+  }
+  const { code, detail, hint } = problem.output;
+  return new PatterndError(isErrorCode(code) ? code : "internal", detail, hint === undefined ? {} : { hint });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Where patterns wait for a daemon that was not there: one file an emission, `<uuidv7>.ndjson`, so that the names'
+ * order is the order in which they were left. A name that begins with a dot is not finished.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { v7 as uuidv7 } from "uuid";
+import { configFiles, type Environment, homeFolder } from "../config/places.ts";
+import { messageOf, PatterndError, systemCode } from "../errors.ts";
+
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+
+export interface Outbox {
+  readonly path: string;
+  /** Most bytes in the folder. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Leaves the lines for a daemon to take in. What is there survives the end of this process; the file appears whole
+ * or not at all.
+ *
+ * @returns the file.
+ * @throws PatterndError `outbox_full`, `outbox_unusable`.
+ */
+export function leaveInOutbox({ path, maxBytes }: Outbox, lines: Uint8Array): string {
+  const id = uuidv7();
+  const unfinished = join(path, `.${id}.tmp`);
+  const file = join(path, `${id}.ndjson`);
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const held = heldBytes(path);
+    if (held + lines.length > maxBytes) {
+      throw new PatterndError("outbox_full", `the outbox ${path} holds ${held} of at most ${maxBytes} bytes`);
+    }
+    publish(unfinished, file, lines);
+    return file;
+  } catch (error) {
+    if (error instanceof PatterndError) throw error;
+    const message = `the outbox ${path} can't be written: ${messageOf(error)}`;
+    throw new PatterndError("outbox_unusable", message, { cause: error });
+  }
+}
+
+/** `outbox.maxBytes` as the configuration file says it, unvalidated for speed; the default where it says nothing. */
+export function outboxMaxBytes(env: Environment, file?: string): number {
+  for (const candidate of configFiles(env, homeFolder(env), file).files) {
+    try {
+      const config: unknown = JSON.parse(readFileSync(candidate, "utf8"));
+      const maxBytes = at(at(config, "outbox"), "maxBytes");
+      return typeof maxBytes === "number" ? maxBytes : DEFAULT_MAX_BYTES;
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT" && systemCode(error) !== "ENOTDIR") break;
+    }
+  }
+  return DEFAULT_MAX_BYTES;
+}
+
+function publish(unfinished: string, file: string, bytes: Uint8Array): void {
+  const fd = openSync(unfinished, "wx", 0o600);
+  try {
+    try {
+      writeFileSync(fd, bytes);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(unfinished, file);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** Space on the disk: small files take more of it than their bytes. */
+function heldBytes(folder: string): number {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    // The system daemon's outbox may be written to by many, but listed only by the daemon, which bounds it.
+    if (systemCode(error) === "EACCES") return 0;
+    throw error;
+  }
+  let bytes = 0;
+  for (const name of names) {
+    const file = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    if (file) bytes += Math.max(file.size, file.blocks * 512);
+  }
+  return bytes;
+}
+
+function at(value: unknown, key: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
+}
