@@ -8,17 +8,14 @@ import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
 import { ControlServer } from "./control/server.ts";
 import { messageOf } from "./errors.ts";
 import { IngestServer } from "./ingest/server.ts";
-import { CountedEvent, createLog, errorFields, type Log } from "./log.ts";
-import { PatternParser } from "./pattern/parse.ts";
-import { Zone } from "./pattern/zone.ts";
+import { type CountedEvent, CountedEvents, createLog, errorFields, type Log } from "./log.ts";
+import type { PackedPatterns } from "./pattern/pack.ts";
+import { ParserThread } from "./pattern/thread.ts";
 import { WriteQueue } from "./queue/queue.ts";
 import { RejectedLines } from "./queue/rejected.ts";
-import { type Backend, NotStorable } from "./store/backend.ts";
-import { openInThreads } from "./store/thread.ts";
+import { NotStorable } from "./store/backend.ts";
+import { openInThreads, type ThreadedStore } from "./store/thread.ts";
 import { VERSION } from "./version.ts";
-
-const REJECTED_LOG_MS = 10_000;
-const NOT_COLLECTED_LOG_MS = 60_000;
 
 export interface Daemon {
   readonly log: Log;
@@ -27,6 +24,7 @@ export interface Daemon {
 }
 
 type Release = () => Promise<void> | void;
+type Count = (event: CountedEvent, kind: string) => void;
 
 /** @throws PatterndError when a part can't be started; everything started before it is released again. */
 export async function startDaemon(config: Config): Promise<Daemon> {
@@ -50,10 +48,16 @@ export async function startDaemon(config: Config): Promise<Daemon> {
 }
 
 /** The door opens last, when all that stands behind it is there. */
-async function start(config: Config, log: Log, releases: Release[]): Promise<WriteQueue> {
+async function start(config: Config, log: Log, releases: Release[]): Promise<WriteQueue<PackedPatterns>> {
+  const counted = new CountedEvents(log);
+  releases.push(() => counted.close());
+  const count: Count = (event, kind) => counted.add(event, kind);
+
   const store = await openStore(config, log);
   releases.push(() => store.close());
-  const queue = createQueue(config, store, log, releases);
+  const parser = startParser(config, store);
+  releases.push(() => parser.close());
+  const queue = createQueue(config, store, parser, log, count);
 
   const started = new Date().toISOString();
   let ingest: IngestServer | undefined;
@@ -72,7 +76,7 @@ async function start(config: Config, log: Log, releases: Release[]): Promise<Wri
   }
 
   releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));
-  ingest = await listenForPatterns(config, store, queue, log, releases);
+  ingest = await listenForPatterns(config, queue, log, count);
   releases.push(() => ingest?.stop(config.shutdown.timeoutMs));
 
   log("info", "daemon.started", {
@@ -86,7 +90,12 @@ async function start(config: Config, log: Log, releases: Release[]): Promise<Wri
   return queue;
 }
 
-async function stop(reason: string, queue: WriteQueue, log: Log, releases: Release[]): Promise<number> {
+async function stop(
+  reason: string,
+  queue: WriteQueue<PackedPatterns>,
+  log: Log,
+  releases: Release[],
+): Promise<number> {
   log("info", "daemon.stopping", { reason });
   const clean = await releaseAll(releases, log);
   const { in_flight: abandoned, ...lines } = queue.counts.snapshot();
@@ -108,13 +117,13 @@ async function releaseAll(releases: Release[], log: Log): Promise<boolean> {
   return clean;
 }
 
-async function finishWriting(queue: WriteQueue, timeoutMs: number): Promise<void> {
+async function finishWriting(queue: WriteQueue<PackedPatterns>, timeoutMs: number): Promise<void> {
   const giveUp = setTimeout(() => queue.abandon(), timeoutMs);
   await queue.flush();
   clearTimeout(giveUp);
 }
 
-async function openStore(config: Config, log: Log): Promise<Backend> {
+async function openStore(config: Config, log: Log): Promise<ThreadedStore> {
   const store = await openInThreads(config.backend, {
     path: config.path,
     durability: config.durability,
@@ -128,11 +137,22 @@ async function openStore(config: Config, log: Log): Promise<Backend> {
   return store;
 }
 
-function createQueue(config: Config, store: Backend, log: Log, releases: Release[]): WriteQueue {
-  const rejections = new CountedEvent(REJECTED_LOG_MS, (counts) =>
-    log("warn", "pattern.rejected", { counts }),
-  );
-  releases.push(() => rejections.close());
+function startParser(config: Config, store: ThreadedStore): ParserThread {
+  const switchedOff = Object.entries(config.collect).filter(([, collected]) => !collected);
+  return new ParserThread({
+    zone: store.metadata.timezone,
+    types: config.types,
+    notCollected: new Set(switchedOff.map(([type]) => type)),
+  });
+}
+
+function createQueue(
+  config: Config,
+  store: ThreadedStore,
+  parser: ParserThread,
+  log: Log,
+  count: Count,
+): WriteQueue<PackedPatterns> {
   const rejected = new RejectedLines({
     folder: config.rejected.path,
     maxBytes: config.rejected.maxBytes,
@@ -141,62 +161,40 @@ function createQueue(config: Config, store: Backend, log: Log, releases: Release
   });
   return new WriteQueue({
     ...config.queue,
+    parse: (lines) => parser.parse(lines),
     write: (patterns) => store.write(patterns),
     isRefusal: (error) => error instanceof NotStorable,
     keepRejected: async (lines) => {
       await rejected.keep(lines);
-      for (const { rejection } of lines) rejections.add(rejection.code);
-      rejections.report();
+      for (const { rejection } of lines) count("pattern.rejected", rejection.code);
     },
+    onNotCollected: (type) => count("pattern.not_collected", type),
     onFailed: (error) => log("error", "backend.failed", errorFields(error)),
     onRecovered: () => log("info", "backend.recovered"),
     onFlushed: (batch) => log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 }),
   });
 }
 
-async function listenForPatterns(
+function listenForPatterns(
   config: Config,
-  store: Backend,
-  queue: WriteQueue,
+  sink: WriteQueue<PackedPatterns>,
   log: Log,
-  releases: Release[],
+  count: Count,
 ): Promise<IngestServer> {
-  const off = Object.entries(config.collect).filter(([, collected]) => !collected);
-  const counted = (
-    intervalMs: number,
-    event: "pattern.not_collected" | "connection.refused" | "reply.dropped",
-  ) => {
-    const events = new CountedEvent(intervalMs, (counts) => log("warn", event, { counts }));
-    releases.push(() => events.close());
-    return events;
-  };
-  const notCollected = counted(NOT_COLLECTED_LOG_MS, "pattern.not_collected");
-  const refused = counted(REJECTED_LOG_MS, "connection.refused");
-  const dropped = counted(REJECTED_LOG_MS, "reply.dropped");
-  const count = (events: CountedEvent, kind: string) => {
-    events.add(kind);
-    events.report();
-  };
   return IngestServer.listen({
     ...config.ingest,
     server: `patternd/${VERSION}`,
-    parser: new PatternParser({
-      zone: new Zone(store.metadata.timezone),
-      types: config.types,
-      notCollected: new Set(off.map(([type]) => type)),
-    }),
-    sink: queue,
-    onNotCollected: (type) => count(notCollected, type),
-    onRefused: () => count(refused, "over ingest.maxConnections"),
-    onReplyDropped: () => count(dropped, "unread"),
+    sink,
+    onRefused: () => count("connection.refused", "over ingest.maxConnections"),
+    onReplyDropped: () => count("reply.dropped", "unread"),
     onFailed: (error) => log("debug", "connection.failed", errorFields(error)),
   });
 }
 
 function healthOf(
   config: Config,
-  store: Backend,
-  queue: WriteQueue,
+  store: ThreadedStore,
+  queue: WriteQueue<PackedPatterns>,
   connections: number,
   started: string,
 ): Health {

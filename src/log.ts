@@ -63,46 +63,67 @@ export function errorFields(error: unknown): LogFields {
   };
 }
 
+const SECOND_MS = 1_000;
+
+/** Events that come in floods, with how often at most a line of each is written. */
+const COUNTED = {
+  "connection.refused": 10 * SECOND_MS,
+  "pattern.not_collected": 60 * SECOND_MS,
+  "pattern.rejected": 10 * SECOND_MS,
+  "reply.dropped": 10 * SECOND_MS,
+} as const satisfies Partial<Record<LogEvent, number>>;
+
+export type CountedEvent = keyof typeof COUNTED;
+
+interface Counting {
+  counts: Record<string, number>;
+  readonly timer: NodeJS.Timeout;
+}
+
 /**
- * Many of the same event as few lines: the first at once, then at most one each interval, with what was counted
- * meanwhile by kind.
+ * Many of the same event as few lines: what comes within one turn of the event loop is the first line, and what
+ * comes in each interval after it one more, counted by kind.
  */
-export class CountedEvent {
-  readonly #write: (counts: Readonly<Record<string, number>>) => void;
-  readonly #intervalMs: number;
-  #counts: Record<string, number> = {};
-  #timer: NodeJS.Timeout | undefined;
+export class CountedEvents {
+  readonly #log: Log;
+  readonly #counting = new Map<CountedEvent, Counting>();
 
-  constructor(intervalMs: number, write: (counts: Readonly<Record<string, number>>) => void) {
-    this.#intervalMs = intervalMs;
-    this.#write = write;
+  constructor(log: Log) {
+    this.#log = log;
   }
 
-  add(kind: string, count = 1): void {
-    this.#counts[kind] = (this.#counts[kind] ?? 0) + count;
+  add(event: CountedEvent, kind: string): void {
+    const counting = this.#counting.get(event) ?? this.#begin(event);
+    counting.counts[kind] = (counting.counts[kind] ?? 0) + 1;
   }
 
-  /** To be called when all that belongs together was added. */
-  report(): void {
-    if (this.#timer || Object.keys(this.#counts).length === 0) return;
-    this.#flush();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.report();
-    }, this.#intervalMs);
-    this.#timer.unref();
-  }
-
-  /** The last counts, however recent the last line is. */
+  /** Writes what was counted since the last line of each event. */
   close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (Object.keys(this.#counts).length > 0) this.#flush();
+    for (const [event, { timer }] of this.#counting) {
+      clearTimeout(timer);
+      this.#write(event);
+    }
+    this.#counting.clear();
   }
 
-  #flush(): void {
-    const counts = this.#counts;
-    this.#counts = {};
-    this.#write(counts);
+  #begin(event: CountedEvent): Counting {
+    const timer = setTimeout(() => {
+      if (!this.#write(event)) this.#counting.delete(event);
+      else timer.refresh();
+    }, COUNTED[event]);
+    timer.unref();
+    setImmediate(() => this.#write(event));
+    const counting = { counts: {}, timer };
+    this.#counting.set(event, counting);
+    return counting;
+  }
+
+  /** Whether there was anything to write. */
+  #write(event: CountedEvent): boolean {
+    const counting = this.#counting.get(event);
+    if (!counting || Object.keys(counting.counts).length === 0) return false;
+    this.#log("warn", event, { counts: counting.counts });
+    counting.counts = {};
+    return true;
   }
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { packPatterns, unpackPatterns } from "../src/store/pack.ts";
+import { packPatterns, transferOf, unpackPatterns } from "../src/pattern/pack.ts";
 
 const word = fc.option(fc.string(), { nil: undefined });
 const pattern = fc.record({
@@ -19,8 +19,8 @@ const pattern = fc.record({
 test("what crosses to another thread arrives as it was", () => {
   fc.assert(
     fc.property(fc.array(pattern), (patterns) => {
-      const { packed, transfer } = packPatterns(patterns);
-      expect(unpackPatterns(structuredClone(packed, { transfer }))).toEqual(patterns);
+      const packed = packPatterns(patterns);
+      expect(unpackPatterns(structuredClone(packed, { transfer: transferOf(packed) }))).toEqual(patterns);
     }),
   );
 });

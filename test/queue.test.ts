@@ -1,19 +1,11 @@
 import { expect, test } from "vitest";
-import type { Pattern } from "../src/pattern/pattern.ts";
-import type { Outcome, Sender, Settlement } from "../src/pattern/settlement.ts";
+import type { Entry, Outcome, Refusal, Sender, Settlement } from "../src/pattern/settlement.ts";
 import { type QueueOptions, WriteQueue } from "../src/queue/queue.ts";
 import { retryDelayMs } from "../src/queue/retry.ts";
 
-function pattern(id: string, bytes = 10): Pattern {
-  const fields = { type: "agent_usage", timestamp: "", instant: 0n, tags: [], agents: [] };
-  return {
-    id,
-    ...fields,
-    project: undefined,
-    session: undefined,
-    host: undefined,
-    line: new Uint8Array(bytes),
-  };
+/** The content of a line is its id; "off" is of a type that is switched off. */
+function line(id: string, bytes = 0): Entry {
+  return { kind: "line", bytes: Buffer.from(id.padEnd(bytes)), terminated: true };
 }
 
 class Recorder implements Sender {
@@ -37,15 +29,22 @@ interface Gate {
 
 function queueWith(
   write: (ids: string[]) => Promise<Outcome[]>,
-  options: Partial<QueueOptions> = {},
-): { queue: WriteQueue; seen: Gate } {
+  options: Partial<QueueOptions<string[]>> = {},
+): { queue: WriteQueue<string[]>; seen: Gate } {
   const seen: Gate = { batches: [], events: [], kept: [] };
-  const queue = new WriteQueue({
+  const queue = new WriteQueue<string[]>({
     maxBatch: 1000,
     maxDelayMs: 0,
     maxBytes: 1_000_000,
-    write: (patterns) => {
-      const ids = patterns.map(({ id }) => id);
+    parse: async (lines) => {
+      const ids = lines.map(({ bytes }) => bytes.toString().trim());
+      const refused = new Map<number, Refusal>();
+      for (const [index, id] of ids.entries()) {
+        if (id === "off") refused.set(index, { kind: "not_collected", type: "note" });
+      }
+      return { patterns: ids.filter((id) => id !== "off"), refused };
+    },
+    write: (ids) => {
       seen.batches.push(ids);
       return write(ids);
     },
@@ -53,6 +52,7 @@ function queueWith(
       seen.kept.push(lines.map(({ rejection }) => rejection.code));
     },
     isRefusal: (error) => error instanceof Refused,
+    onNotCollected: (type) => seen.events.push(`not collected: ${type}`),
     onFailed: () => seen.events.push("failed"),
     onRecovered: () => seen.events.push("recovered"),
     onFlushed: () => seen.events.push("flushed"),
@@ -73,9 +73,9 @@ test("what comes while a batch is written makes the next one", async () => {
     return store(ids);
   });
   const sender = new Recorder();
-  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
+  queue.put(sender, line("a"));
   await new Promise(setImmediate);
-  for (const id of ["b", "c", "d"]) queue.put(sender, { kind: "pattern", pattern: pattern(id) });
+  for (const id of ["b", "c", "d"]) queue.put(sender, line(id));
   expect(sender.settled).toEqual([]);
   release();
   await queue.flush();
@@ -84,10 +84,19 @@ test("what comes while a batch is written makes the next one", async () => {
   expect(sender.flushes).toBe(2);
 });
 
+test("a batch without patterns is not written", async () => {
+  const { queue, seen } = queueWith(store);
+  const sender = new Recorder();
+  queue.put(sender, line("off"));
+  await queue.flush();
+  expect(seen.batches).toEqual([]);
+  expect(sender.settled).toEqual([{ kind: "not_collected" }]);
+});
+
 test("batches end at maxBatch lines", async () => {
   const { queue, seen } = queueWith(store, { maxBatch: 2 });
   const sender = new Recorder();
-  for (const id of ["a", "b", "c", "d", "e"]) queue.put(sender, { kind: "pattern", pattern: pattern(id) });
+  for (const id of ["a", "b", "c", "d", "e"]) queue.put(sender, line(id));
   await queue.flush();
   expect(seen.batches).toEqual([["a", "b"], ["c", "d"], ["e"]]);
 });
@@ -95,14 +104,15 @@ test("batches end at maxBatch lines", async () => {
 test("lines of all kinds are settled in the order in which they were put", async () => {
   const { queue, seen } = queueWith(store);
   const sender = new Recorder();
-  const line = { rejection: { code: "invalid_json", message: "" }, bytes: new Uint8Array(3) } as const;
-  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
-  queue.put(sender, { kind: "rejected", line });
-  queue.put(sender, { kind: "not_collected" });
-  queue.put(sender, { kind: "pattern", pattern: pattern("b") });
+  const rejected = { rejection: { code: "invalid_json", message: "" }, bytes: new Uint8Array(3) } as const;
+  queue.put(sender, line("a"));
+  queue.put(sender, { kind: "rejected", line: rejected });
+  queue.put(sender, line("off"));
+  queue.put(sender, line("b"));
   await queue.flush();
   expect(sender.settled.map(({ kind }) => kind)).toEqual(["stored", "rejected", "not_collected", "stored"]);
   expect(seen.kept).toEqual([["invalid_json"]]);
+  expect(seen.events).toEqual(["not collected: note", "flushed"]);
   expect(queue.counts.snapshot()).toMatchObject({
     received: 4,
     stored: 2,
@@ -119,7 +129,7 @@ test("a batch that fails because of one pattern is halved until that one is foun
   });
   const sender = new Recorder();
   const ids = ["a", "b", "c", "bad", "e", "f", "g"];
-  for (const id of ids) queue.put(sender, { kind: "pattern", pattern: pattern(id) });
+  for (const id of ids) queue.put(sender, line(id));
   await queue.flush();
   expect(sender.settled.map(({ kind }) => kind)).toEqual(
     ids.map((id) => (id === "bad" ? "rejected" : "stored")),
@@ -136,7 +146,7 @@ test("a failing backend is tried again, and said once", async () => {
     return store(ids);
   });
   const sender = new Recorder();
-  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
+  queue.put(sender, line("a"));
   await queue.flush();
   expect(sender.settled).toEqual([{ kind: "stored" }]);
   expect(seen.events).toEqual(["failed", "recovered", "flushed"]);
@@ -150,7 +160,7 @@ test("an abandoned queue settles nothing more, and ends", async () => {
   });
   const { queue } = queueWith(() => Promise.reject(new Error("disk full")), { onFailed: () => failed() });
   const sender = new Recorder();
-  queue.put(sender, { kind: "pattern", pattern: pattern("a") });
+  queue.put(sender, line("a"));
   await failing;
   expect(queue.failure).toBeInstanceOf(Error);
   queue.abandon();
@@ -162,7 +172,7 @@ test("an abandoned queue settles nothing more, and ends", async () => {
 test("a full queue says so, and calls back when half of it is written", async () => {
   const { queue } = queueWith(store, { maxBytes: 4_000, maxBatch: 2 });
   const sender = new Recorder();
-  while (!queue.isFull) queue.put(sender, { kind: "pattern", pattern: pattern("x", 1_000) });
+  while (!queue.isFull) queue.put(sender, line("x", 1_000));
   await new Promise<void>((resolve) => queue.onRoom(resolve));
   expect(queue.isFull).toBe(false);
   await queue.flush();

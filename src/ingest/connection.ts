@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import type { PatternParser } from "../pattern/parse.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
 import { type Frame, LineFramer, type OversizedLine, type UnfinishedBudget } from "./framing.ts";
@@ -16,13 +15,11 @@ export interface Sink {
 }
 
 export interface ConnectionOptions {
-  readonly parser: PatternParser;
   readonly sink: Sink;
   /** What the daemon calls itself. */
   readonly server: string;
   readonly maxLineBytes: number;
   readonly budget: UnfinishedBudget;
-  readonly onNotCollected: (type: string) => void;
   readonly onReplyDropped: () => void;
   readonly onFailed: (error: Error) => void;
 }
@@ -150,20 +147,8 @@ export class Connection implements Sender {
   }
 
   #entryOf(frame: Frame): Entry {
-    if (frame.kind === "oversized")
-      return { kind: "rejected", line: oversized(frame, this.#options.maxLineBytes) };
-    const parsed = this.#options.parser.parseLine(frame.bytes);
-    if (parsed.kind === "pattern") return parsed;
-    if (parsed.kind === "not_collected") {
-      this.#options.onNotCollected(parsed.type);
-      return { kind: "not_collected" };
-    }
-    const { code } = parsed.rejection;
-    const isCut = !frame.terminated && (code === "invalid_json" || code === "invalid_utf8");
-    const rejection = isCut
-      ? ({ code: "incomplete_line", message: "expected a newline at the end of the last line" } as const)
-      : parsed.rejection;
-    return { kind: "rejected", line: { rejection, bytes: frame.bytes } };
+    if (frame.kind === "line") return frame;
+    return { kind: "rejected", line: oversized(frame, this.#options.maxLineBytes) };
   }
 
   #greet({ isKnown, ack }: { isKnown: boolean; ack: boolean }): void {

@@ -48,22 +48,21 @@ export class PatternParser {
   }
 
   /** `line`: the received bytes without their newline, carriage return or byte order mark. */
-  parseLine(line: Uint8Array): Parsed {
-    const bytes = Buffer.from(line.buffer, line.byteOffset, line.byteLength);
-    if (!isUtf8(bytes)) return rejected("invalid_utf8", "expected UTF-8, got other bytes");
-    const text = bytes.toString("utf8");
+  parseLine(line: Buffer): Parsed {
+    if (!isUtf8(line)) return rejected("invalid_utf8", "expected UTF-8, got other bytes");
+    const text = line.toString("utf8");
     let value: unknown;
     try {
       value = JSON.parse(text);
     } catch (error) {
       return rejected("invalid_json", `expected one JSON object, got ${jsonFault(error, text)}`);
     }
-    return this.parseValue(value, line);
+    return this.parseValue(value, line, opensMoreThan(MAX_DEPTH, text));
   }
 
   /** The same rules for a line that is already parsed. */
-  parseValue(value: unknown, line: Uint8Array): Parsed {
-    if (deeperThan(value, MAX_DEPTH))
+  parseValue(value: unknown, line: Uint8Array, mayBeDeep = true): Parsed {
+    if (mayBeDeep && deeperThan(value, MAX_DEPTH))
       return rejected("too_deep", `expected at most ${MAX_DEPTH} levels of nesting`);
     if (!isObject(value)) return rejected("not_an_object", `expected an object, got ${shown(value)}`);
     const type = Object.hasOwn(value, "pattern_type") ? value.pattern_type : undefined;
@@ -86,9 +85,11 @@ export class PatternParser {
   #accept(type: string, rule: TypeRule, value: Record<string, unknown>, line: Uint8Array): Parsed {
     if (!rule.accepts(value)) return explain(rule.schema, value);
     const { pattern_id: id, timestamp } = value;
-    const instant = typeof timestamp === "string" ? parseTimestamp(timestamp, this.#zone) : undefined;
-    if (typeof id !== "string" || typeof timestamp !== "string" || instant === undefined) {
-      return explain(rule.schema, value);
+    if (typeof id !== "string" || typeof timestamp !== "string") return explain(rule.schema, value);
+    const instant = parseTimestamp(timestamp, this.#zone);
+    if (instant === undefined) {
+      const message = `expected ${TIMESTAMP_FORM}, got ${shown(timestamp)}`;
+      return rejected("invalid_field", message, "timestamp", id);
     }
     if (this.#isAhead(instant)) return ahead("timestamp", timestamp, id);
     const about = isObject(value.context) ? value.context.timestamp : undefined;
@@ -143,7 +144,7 @@ function text(value: unknown): string | undefined {
 function explain(schema: PatternSchema, value: Record<string, unknown>): Parsed {
   const result = v.safeParse(schema, value, { abortEarly: true });
   const [issue] = result.issues ?? [];
-  if (!issue) return rejected("invalid_field", `expected ${TIMESTAMP_FORM}`, "timestamp", idOf(value));
+  if (!issue) return rejected("invalid_field", "expected a pattern of this type", undefined, idOf(value));
   const path = v.getDotPath(issue) ?? "";
   if (issue.type === "loose_object" && issue.received === "undefined") {
     return rejected(
@@ -184,6 +185,18 @@ function jsonFault(error: unknown, line: string): string {
   const position = error instanceof Error ? /position (\d+)/.exec(error.message)?.[1] : undefined;
   if (position !== undefined) return `a fault at character ${Number(position) + 1}`;
   return `a line that ends too early (${line.length} characters)`;
+}
+
+/** Whether the text has that many brackets at all: nearly every line has not, and need not be looked through. */
+function opensMoreThan(count: number, text: string): boolean {
+  let found = 0;
+  for (const bracket of ["{", "["]) {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      found += 1;
+      if (found > count) return true;
+    }
+  }
+  return false;
 }
 
 function deeperThan(value: unknown, levels: number): boolean {

@@ -1,16 +1,25 @@
 /**
- * A predicate derived from a valibot schema, about ten times as fast: it says yes or no, valibot finds the words.
- * Equality of the two is a property test. A schema that uses a part of valibot which is not known here fails
- * when the predicate is built, at start, never later.
+ * A predicate compiled from a valibot schema, ten times as fast as valibot itself: it says yes or no, valibot finds
+ * the words. That the two agree is a property test. A schema that uses a part of valibot which is not known here
+ * fails when the predicate is compiled, at start, never later.
+ *
+ * Compiled means: JavaScript source, as JSON Schema validators do it. Field names stand in it as JSON strings, and
+ * everything else that a schema holds (functions, lists of options) is passed in, never written out.
  */
 import type * as v from "valibot";
 import { PatterndError } from "../errors.ts";
-import { isObject } from "./schema.ts";
 
 export type Predicate = (value: unknown) => boolean;
 
 export function predicateOf(schema: v.GenericSchema): Predicate {
-  return build(schema);
+  const source = new Source();
+  const root = source.functionFor(schema);
+  const compiled: unknown = new Function(
+    "captured",
+    `"use strict";\n${source.functions.join("\n")}\nreturn ${root};`,
+  )(source.captured);
+  if (!isPredicate(compiled)) throw new PatterndError("internal", "a schema did not compile to a predicate");
+  return compiled;
 }
 
 interface Node {
@@ -25,73 +34,79 @@ interface Node {
   readonly check?: (value: unknown) => boolean;
 }
 
-function build(node: Node): Predicate {
-  if (node.pipe) return every(node.pipe.map(build));
-  switch (node.type) {
-    case "string":
-      return (value) => typeof value === "string";
-    case "boolean":
-      return (value) => typeof value === "boolean";
-    case "number":
-      return (value) => typeof value === "number" && !Number.isNaN(value);
-    case "unknown":
-      return () => true;
-    case "picklist": {
-      const options = new Set(node.options);
-      return (value) => options.has(value);
+class Source {
+  readonly functions: string[] = [];
+  readonly captured: unknown[] = [];
+
+  /** The name of a function of one argument that says whether it fits. */
+  functionFor(node: Node): string {
+    const body =
+      node.type === "loose_object" && !node.pipe
+        ? this.#statements(required(node.entries))
+        : `return ${this.#expression(node, "value")};`;
+    const name = `fits${this.functions.length}`;
+    this.functions.push(`function ${name}(value) { ${body} }`);
+    return name;
+  }
+
+  /** An expression over the variable `name`. */
+  #expression(node: Node, name: string): string {
+    if (node.pipe) return node.pipe.map((part) => this.#expression(part, name)).join(" && ");
+    switch (node.type) {
+      case "string":
+      case "boolean":
+        return `typeof ${name} === "${node.type}"`;
+      case "number":
+        return `typeof ${name} === "number" && ${name} === ${name}`;
+      case "unknown":
+        return "true";
+      case "picklist":
+        return `${this.#capture(required(node.options))}.includes(${name})`;
+      case "array":
+        return `Array.isArray(${name}) && ${name}.every((item) => ${this.functionFor(required(node.item))}(item))`;
+      case "nullish":
+        return `(${name} === undefined || ${name} === null || ${this.#expression(required(node.wrapped), name)})`;
+      case "loose_object":
+        return `${this.functionFor(node)}(${name})`;
+      case "custom":
+        return `${this.#capture(required(node.check))}(${name})`;
+      default:
+        return this.#validation(node, name);
     }
-    case "array": {
-      const item = build(required(node.item));
-      return (value) => Array.isArray(value) && value.every(item);
+  }
+
+  #validation(node: Node, name: string): string {
+    if (node.kind === "validation") {
+      if (typeof node.requirement === "function")
+        return `${this.#capture(node.requirement)}(${name}) === true`;
+      if (node.type === "min_value") return `${name} >= ${this.#capture(node.requirement)}`;
+      if (node.type === "max_value") return `${name} <= ${this.#capture(node.requirement)}`;
     }
-    case "nullish": {
-      const wrapped = build(required(node.wrapped));
-      return (value) => value === undefined || value === null || wrapped(value);
-    }
-    case "loose_object":
-      return entries(required(node.entries));
-    case "custom":
-      return required(node.check);
-    default:
-      return action(node);
+    throw new PatterndError("internal", `no predicate for valibot's ${node.kind} ${node.type}`);
+  }
+
+  #statements(entries: Readonly<Record<string, Node>>): string {
+    const statements = Object.entries(entries).map(([key, node], index) => {
+      const field = `value[${JSON.stringify(key)}]`;
+      // What Object.prototype has is none of the pattern's.
+      const own =
+        key in Object.prototype
+          ? `Object.hasOwn(value, ${JSON.stringify(key)}) ? ${field} : undefined`
+          : field;
+      return `const part${index} = ${own}; if (!(${this.#expression(node, `part${index}`)})) return false;`;
+    });
+    return `if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+      ${statements.join("\n")}
+      return true;`;
+  }
+
+  #capture(value: unknown): string {
+    return `captured[${this.captured.push(value) - 1}]`;
   }
 }
 
-function action(node: Node): Predicate {
-  const { requirement } = node;
-  if (node.kind === "validation") {
-    if (typeof requirement === "function") return (value) => requirement(value) === true;
-    if (typeof requirement === "number" && node.type === "min_value") {
-      return (value) => typeof value === "number" && value >= requirement;
-    }
-    if (typeof requirement === "number" && node.type === "max_value") {
-      return (value) => typeof value === "number" && value <= requirement;
-    }
-  }
-  throw new PatterndError("internal", `no predicate for valibot's ${node.kind} ${node.type}`);
-}
-
-function entries(nodes: Readonly<Record<string, Node>>): Predicate {
-  const keys = Object.keys(nodes);
-  const checks = Object.values(nodes).map(build);
-  // What Object.prototype has is none of the pattern's; looking for own keys only where it matters is faster.
-  const own = keys.map((key) => key in Object.prototype);
-  return (value) => {
-    if (!isObject(value)) return false;
-    for (let i = 0; i < keys.length; i += 1) {
-      const key = keys[i] ?? "";
-      const part = own[i] && !Object.hasOwn(value, key) ? undefined : value[key];
-      if (!checks[i]?.(part)) return false;
-    }
-    return true;
-  };
-}
-
-function every([first, second, ...others]: readonly Predicate[]): Predicate {
-  if (!first) return () => true;
-  if (!second) return first;
-  const rest = every([second, ...others]);
-  return (value) => first(value) && rest(value);
+function isPredicate(value: unknown): value is Predicate {
+  return typeof value === "function";
 }
 
 function required<T>(part: T | undefined): T {

@@ -1,17 +1,27 @@
-/** What a line is between the stages: put by a sender, settled when its fate is durable. */
-import type { Pattern } from "./pattern.ts";
-import type { RejectedLine, RejectionCode } from "./rejection.ts";
+/** What a line is between the stages: received, parsed in a batch, settled when its fate is durable. */
+import type { RejectedLine, Rejection, RejectionCode } from "./rejection.ts";
+
+/** A line as it came, without its newline. */
+export interface ReceivedLine {
+  readonly kind: "line";
+  readonly bytes: Buffer;
+  /** False for what stood behind the last newline when the sender finished. */
+  readonly terminated: boolean;
+}
+
+/** What a sender puts into the queue: a line, or one that was refused before it could be held. */
+export type Entry = ReceivedLine | { readonly kind: "rejected"; readonly line: RejectedLine };
+
+/** Why a line of a parsed batch is not among its patterns. */
+export type Refusal =
+  | { readonly kind: "rejection"; readonly rejection: Rejection }
+  | { readonly kind: "not_collected"; readonly type: string };
 
 /**
  * What became of a saved pattern: `stored` (a new id), `replaced` (a newer version of a known id: a later instant,
  * or the same instant with other bytes), `superseded` (older than what is known, or the same: dropped).
  */
 export type Outcome = "stored" | "replaced" | "superseded";
-
-export type Entry =
-  | { readonly kind: "pattern"; readonly pattern: Pattern }
-  | { readonly kind: "rejected"; readonly line: RejectedLine }
-  | { readonly kind: "not_collected" };
 
 export type Settlement =
   | { readonly kind: Outcome | "not_collected" }

@@ -1,16 +1,15 @@
 /**
- * The write queue: lines from any number of senders, written in batches, one batch at a time.
+ * The write queue: lines from any number of senders, parsed and written in batches.
  *
  * While the backend is idle a line is written as soon as the event loop has read what came with it (or, with
- * maxDelayMs, that much later); while it is busy the next batch grows. A batch ends at `maxBatch` lines or
- * `BATCH_BYTES`. Lines are settled in the order in which they were put, after everything before them and their
- * own batch is durable. A failing backend is tried again until it works or the queue is abandoned: nothing is
- * dropped, and senders are held back once `maxBytes` are waiting.
+ * maxDelayMs, that much later); while it is busy the next batch grows, and is parsed meanwhile. A batch ends at
+ * `maxBatch` lines or `BATCH_BYTES`. Lines are settled in the order in which they were put, after everything before
+ * them and their own batch is durable. A failing backend is tried again until it works or the queue is abandoned:
+ * nothing is dropped, and senders are held back once `maxBytes` are waiting.
  */
 import { messageOf, PatterndError } from "../errors.ts";
-import type { Pattern } from "../pattern/pattern.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
-import type { Entry, Outcome, Sender, Settlement } from "../pattern/settlement.ts";
+import type { Entry, Outcome, ReceivedLine, Refusal, Sender, Settlement } from "../pattern/settlement.ts";
 import { Counts } from "./counts.ts";
 import { retryDelayMs } from "./retry.ts";
 
@@ -18,20 +17,36 @@ const BATCH_BYTES = 8 * 1024 * 1024;
 /** What a line costs beside its bytes, roughly. */
 const LINE_OVERHEAD_BYTES = 400;
 
-export interface QueueOptions {
+/** A parsed batch: what is to be written, and the lines that are not among it, by their place. */
+export interface Parsed<Patterns> {
+  readonly patterns: Patterns;
+  readonly refused: ReadonlyMap<number, Refusal>;
+}
+
+/** `Patterns` is whatever `parse` makes and `write` takes: the queue does not look into it. */
+export interface QueueOptions<Patterns> {
   readonly maxBatch: number;
   readonly maxDelayMs: number;
   readonly maxBytes: number;
-  /** Durable when it resolves. */
-  readonly write: (patterns: readonly Pattern[]) => Promise<readonly Outcome[]>;
+  readonly parse: (lines: readonly ReceivedLine[]) => Promise<Parsed<Patterns>>;
+  /** Durable when it resolves: one outcome for each of the batch's patterns. May be called again after a failure. */
+  readonly write: (patterns: Patterns) => Promise<readonly Outcome[]>;
   /** Durable when it resolves. */
   readonly keepRejected: (lines: readonly RejectedLine[]) => Promise<void>;
   /** Whether an error of `write` means that one of the patterns will never be taken. */
   readonly isRefusal: (error: unknown) => boolean;
+  readonly onNotCollected: (type: string) => void;
   readonly onFailed: (error: unknown) => void;
   readonly onRecovered: () => void;
   readonly onFlushed: (batch: { lines: number; bytes: number; ms: number }) => void;
 }
+
+const SETTLED = {
+  stored: { kind: "stored" },
+  replaced: { kind: "replaced" },
+  superseded: { kind: "superseded" },
+  not_collected: { kind: "not_collected" },
+} as const satisfies Record<string, Settlement>;
 
 interface Queued {
   readonly sender: Sender;
@@ -39,9 +54,15 @@ interface Queued {
   readonly bytes: number;
 }
 
-export class WriteQueue {
+interface Batch {
+  readonly queued: readonly Queued[];
+  readonly lines: readonly ReceivedLine[];
+  readonly bytes: number;
+}
+
+export class WriteQueue<Patterns> {
   readonly counts = new Counts();
-  readonly #options: QueueOptions;
+  readonly #options: QueueOptions<Patterns>;
   #waiting: Queued[] = [];
   #waitingBytes = 0;
   #inFlightBytes = 0;
@@ -51,7 +72,7 @@ export class WriteQueue {
   #failure: unknown;
   readonly #onRoom = new Set<() => void>();
 
-  constructor(options: QueueOptions) {
+  constructor(options: QueueOptions<Patterns>) {
     this.#options = options;
   }
 
@@ -66,7 +87,8 @@ export class WriteQueue {
   }
 
   put(sender: Sender, entry: Entry): void {
-    const bytes = LINE_OVERHEAD_BYTES + sizeOf(entry);
+    const bytes =
+      LINE_OVERHEAD_BYTES + (entry.kind === "line" ? entry.bytes.length : entry.line.bytes.length);
     this.counts.received += 1;
     this.#waiting.push({ sender, entry, bytes });
     this.#waitingBytes += bytes;
@@ -89,76 +111,90 @@ export class WriteQueue {
     this.#wake?.();
   }
 
+  /** One batch is written while the next one is parsed. */
   async #run(): Promise<void> {
     await this.#pause(this.#options.maxDelayMs);
+    let finishing = Promise.resolve();
     while (this.#waiting.length > 0 && !this.#abandoned) {
       const batch = this.#take();
-      const started = performance.now();
-      await this.#settle(batch);
-      if (this.#abandoned) break;
-      const bytes = this.#inFlightBytes;
-      this.#inFlightBytes = 0;
-      this.#options.onFlushed({ lines: batch.length, bytes, ms: performance.now() - started });
-      this.#callBack();
+      const parsed = await this.#options.parse(batch.lines);
+      await finishing;
+      finishing = this.#finish(batch, parsed);
+      if (this.#waiting.length === 0) await finishing;
     }
+    await finishing;
     this.#running = undefined;
   }
 
-  #take(): Queued[] {
+  #take(): Batch {
+    let bytes = 0;
     let count = 0;
-    while (
-      count < this.#waiting.length &&
-      count < this.#options.maxBatch &&
-      this.#inFlightBytes < BATCH_BYTES
-    ) {
-      this.#inFlightBytes += this.#waiting[count]?.bytes ?? 0;
+    while (count < this.#waiting.length && count < this.#options.maxBatch && bytes < BATCH_BYTES) {
+      bytes += this.#waiting[count]?.bytes ?? 0;
       count += 1;
     }
-    this.#waitingBytes -= this.#inFlightBytes;
-    return this.#waiting.splice(0, count);
+    this.#waitingBytes -= bytes;
+    this.#inFlightBytes += bytes;
+    const queued = this.#waiting.splice(0, count);
+    const lines: ReceivedLine[] = [];
+    for (const { entry } of queued) if (entry.kind === "line") lines.push(entry);
+    return { queued, lines, bytes };
   }
 
-  async #settle(batch: readonly Queued[]): Promise<void> {
-    const patterns = batch.flatMap(({ entry }) => (entry.kind === "pattern" ? [entry.pattern] : []));
-    const results = (await this.#store(patterns)).values();
+  async #finish({ queued, lines, bytes }: Batch, parsed: Parsed<Patterns>): Promise<void> {
+    const started = performance.now();
+    const results = (await this.#store(lines, parsed)).values();
     if (this.#abandoned) return;
-    const settlements = batch.map(({ entry }): Settlement => {
-      if (entry.kind === "not_collected") return { kind: "not_collected" };
-      if (entry.kind === "rejected") return { kind: "rejected", line: entry.line };
-      return results.next().value ?? missing();
-    });
-    const rejected = settlements.flatMap((settlement) =>
-      settlement.kind === "rejected" ? [settlement.line] : [],
+    const settlements = queued.map(
+      ({ entry }): Settlement => (entry.kind === "line" ? (results.next().value ?? missing()) : entry),
     );
+    const rejected: RejectedLine[] = [];
+    for (const settlement of settlements) if (settlement.kind === "rejected") rejected.push(settlement.line);
     if (rejected.length > 0) await this.#insist(() => this.#options.keepRejected(rejected));
     if (this.#abandoned) return;
     const senders = new Set<Sender>();
-    for (const [index, settlement] of settlements.entries()) {
+    for (const [index, { sender }] of queued.entries()) {
+      const settlement = settlements[index] ?? missing();
       this.counts.settle(settlement);
-      const sender = batch[index]?.sender;
-      sender?.settle(settlement);
-      if (sender) senders.add(sender);
+      sender.settle(settlement);
+      senders.add(sender);
     }
     for (const sender of senders) sender.flushed();
+    this.#inFlightBytes -= bytes;
+    this.#options.onFlushed({ lines: queued.length, bytes, ms: performance.now() - started });
+    this.#callBack();
   }
 
   /** A batch that can't be written because of one pattern is halved until that one is found. */
-  async #store(patterns: readonly Pattern[]): Promise<Settlement[]> {
-    const [first] = patterns;
-    if (!first || this.#abandoned) return [];
+  async #store(lines: readonly ReceivedLine[], parsed: Parsed<Patterns>): Promise<Settlement[]> {
+    if (this.#abandoned || lines.length === 0) return [];
+    const { patterns, refused } = parsed;
+    let outcomes: readonly Outcome[] = [];
     try {
-      const outcomes = await this.#insist(() => this.#options.write(patterns));
-      return (outcomes ?? []).map((kind) => ({ kind }));
-    } catch (error) {
-      if (patterns.length > 1) {
-        const middle = patterns.length >> 1;
-        return [
-          ...(await this.#store(patterns.slice(0, middle))),
-          ...(await this.#store(patterns.slice(middle))),
-        ];
+      if (refused.size < lines.length) {
+        outcomes = (await this.#insist(() => this.#options.write(patterns))) ?? [];
       }
-      return [{ kind: "rejected", line: notStorable(first, error) }];
+    } catch (error) {
+      const [first, second] = lines;
+      if (first && !second) return [{ kind: "rejected", line: notStorable(first, error) }];
+      const middle = lines.length >> 1;
+      return [...(await this.#again(lines.slice(0, middle))), ...(await this.#again(lines.slice(middle)))];
     }
+    if (this.#abandoned) return [];
+    const next = outcomes.values();
+    return lines.map((line, index) => {
+      const refusal = refused.get(index);
+      if (!refusal) return SETTLED[next.next().value ?? missing()];
+      if (refusal.kind === "rejection") {
+        return { kind: "rejected", line: { rejection: refusal.rejection, bytes: line.bytes } };
+      }
+      this.#options.onNotCollected(refusal.type);
+      return SETTLED.not_collected;
+    });
+  }
+
+  async #again(lines: readonly ReceivedLine[]): Promise<Settlement[]> {
+    return this.#store(lines, await this.#options.parse(lines));
   }
 
   /** Tries until it works, the pattern is refused (throws) or the queue is abandoned (undefined). */
@@ -198,16 +234,11 @@ export class WriteQueue {
   }
 }
 
-function sizeOf(entry: Entry): number {
-  if (entry.kind === "pattern") return entry.pattern.line.byteLength;
-  return entry.kind === "rejected" ? entry.line.bytes.byteLength : 0;
-}
-
 function missing(): never {
-  throw new PatterndError("internal", "a backend answered a batch with fewer outcomes than it has patterns");
+  throw new PatterndError("internal", "a batch was answered with fewer outcomes than it has patterns");
 }
 
-function notStorable({ id, line }: Pattern, error: unknown): RejectedLine {
+function notStorable({ bytes }: ReceivedLine, error: unknown): RejectedLine {
   const message = `the store refuses this pattern: ${messageOf(error)}`;
-  return { rejection: { code: "not_storable", message, patternId: id }, bytes: line };
+  return { rejection: { code: "not_storable", message }, bytes };
 }

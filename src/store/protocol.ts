@@ -1,5 +1,6 @@
 /** What the event loop and a store's thread say to each other. */
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
+import type { PackedPatterns } from "../pattern/pack.ts";
 import {
   NotStorable,
   type OpenOptions,
@@ -9,7 +10,6 @@ import {
 } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
-import type { PackedPatterns } from "./pack.ts";
 
 export interface ThreadData {
   readonly kind: BackendKind;
@@ -17,7 +17,7 @@ export interface ThreadData {
 }
 
 export type Call =
-  | { readonly method: "write"; readonly packed: PackedPatterns }
+  | { readonly method: "write"; readonly patterns: PackedPatterns }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
   | { readonly method: "close" };

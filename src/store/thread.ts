@@ -5,15 +5,19 @@
  */
 import { Worker } from "node:worker_threads";
 import { PatterndError } from "../errors.ts";
-import type { Pattern } from "../pattern/pattern.ts";
+import type { PackedPatterns } from "../pattern/pack.ts";
 import type { Backend, OpenOptions, Outcome, Page, PageRequest, StoreMetadata } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
-import { packPatterns } from "./pack.ts";
 import { type Call, fromPlain, type Reply } from "./protocol.ts";
 
+/** A backend whose batches come packed. They are copied on their way: a batch that failed can be written again. */
+export interface ThreadedStore extends Omit<Backend, "write"> {
+  write(patterns: PackedPatterns): Promise<Outcome[]>;
+}
+
 /** Opens the store for writing, in two threads: one that writes and one that answers questions. */
-export async function openInThreads(kind: BackendKind, options: OpenOptions): Promise<Backend> {
+export async function openInThreads(kind: BackendKind, options: OpenOptions): Promise<ThreadedStore> {
   const writer = await StoreThread.open(kind, options);
   try {
     const reader = await StoreThread.open(kind, { ...options, readOnly: true });
@@ -39,7 +43,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-class StoreThread implements Backend {
+class StoreThread implements ThreadedStore {
   readonly metadata: StoreMetadata;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -71,9 +75,8 @@ class StoreThread implements Backend {
       : new PatterndError("internal", "the store's thread spoke early");
   }
 
-  write(patterns: readonly Pattern[]): Promise<Outcome[]> {
-    const { packed, transfer } = packPatterns(patterns);
-    return this.#call({ method: "write", packed }, transfer);
+  write(patterns: PackedPatterns): Promise<Outcome[]> {
+    return this.#call({ method: "write", patterns });
   }
 
   get(id: string): Promise<string | undefined> {
@@ -89,14 +92,14 @@ class StoreThread implements Backend {
     return this.#closing;
   }
 
-  #call<T>(call: Call, transfer: ArrayBuffer[] = []): Promise<T> {
+  #call<T>(call: Call): Promise<T> {
     if (this.#ended) return Promise.reject(this.#ended);
     this.#calls += 1;
     const number = this.#calls;
     return new Promise<T>((resolve, reject) => {
       // Our own thread answers: what a method results in is the backend's to promise.
       this.#waiting.set(number, { resolve: (result) => resolve(result as T), reject });
-      this.#worker.postMessage({ ...call, number }, transfer);
+      this.#worker.postMessage({ ...call, number });
     });
   }
 

@@ -1,8 +1,8 @@
 /** A store in a thread of its own: answers one call after the other. */
 import { parentPort, workerData } from "node:worker_threads";
+import { unpackPatterns } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
 import { openStore } from "./open.ts";
-import { unpackPatterns } from "./pack.ts";
 import { type Call, type Reply, type Request, type ThreadData, toPlain } from "./protocol.ts";
 
 const port = parentPort;
@@ -15,7 +15,7 @@ function reply(message: Reply): void {
 async function answer(backend: Backend, call: Call): Promise<unknown> {
   switch (call.method) {
     case "write":
-      return backend.write(unpackPatterns(call.packed));
+      return backend.write(unpackPatterns(call.patterns));
     case "get":
       return backend.get(call.id);
     case "query":

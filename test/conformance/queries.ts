@@ -54,6 +54,21 @@ export function queries(open: Open): void {
     expect((await idsOf(backend, filter)).sort()).toEqual(expected);
   });
 
+  test("a lone surrogate is itself, not the character that stands for it elsewhere", async () => {
+    const backend = await new Place(open).open();
+    const words = ["\ud800", "\udc00", "\ufffd"];
+    const context = (word: string) => ({ agent: word, project_name: word, session_id: word, host: word });
+    await backend.write(words.map((word, n) => note(`${n}`, { context: context(word) })));
+    await backend.write([note("tag", { context: { tags: ["\ufffd"] } })]);
+    for (const [n, word] of words.entries()) {
+      for (const filter of [{ agent: word }, { project: word }, { session: word }, { host: word }]) {
+        expect(await idsOf(backend, filter)).toEqual([`${n}`]);
+      }
+    }
+    expect(await idsOf(backend, { tags: ["\ud800"] })).toEqual([]);
+    expect(await idsOf(backend, { tags: ["\ufffd"] })).toEqual(["tag"]);
+  });
+
   test("filters apply before the limit", async () => {
     const backend = await new Place(open).open();
     const many = Array.from({ length: 50 }, (_, n) => note(`n${n}`, { at: LATER, context: { tags: ["z"] } }));

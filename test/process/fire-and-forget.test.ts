@@ -4,14 +4,21 @@ import { ask, askAll, lines } from "./client.ts";
 import { BACKENDS, Home, type LogLine } from "./daemon.ts";
 import { difference, NONE, taskLines } from "./patterns.ts";
 
-/** Sends its standard input and is gone, without reading. */
+/** Sends its standard input over connections with so many lines each, and is gone, without reading. */
 const PYTHON = `
 import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect(sys.argv[1])
-s.sendall(sys.stdin.buffer.read())
-s.close()
+lines = sys.stdin.buffer.readlines()
+each = int(sys.argv[2])
+for start in range(0, len(lines), each):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(b"".join(lines[start:start + each]))
+    s.close()
 `;
+
+function sendAndLeave(socket: string, content: readonly string[], linesEach: number): void {
+  execFileSync("python3", ["-c", PYTHON, socket, String(linesEach)], { input: lines(...content) });
+}
 
 const GOOD = 10_000;
 
@@ -20,7 +27,7 @@ describe.each(BACKENDS)("%s", (backend) => {
     const home = new Home();
     const daemon = await home.start({ backend, config: { log: { level: "debug" } } });
     const good = taskLines(GOOD);
-    execFileSync("python3", ["-c", PYTHON, daemon.sockets.ingest], { input: lines("not JSON", ...good) });
+    sendAndLeave(daemon.sockets.ingest, ["not JSON", ...good], GOOD + 1);
 
     let flushed = 0;
     await daemon.event("flush.done", (line: LogLine) => {
@@ -45,12 +52,11 @@ describe.each(BACKENDS)("%s", (backend) => {
     const daemon = await home.start({ backend });
     // As a daemon that gets no time from the system: connections wait in the kernel, their senders are gone.
     daemon.signal("SIGSTOP");
-    const good = Array.from({ length: 20 }, () => taskLines(20));
-    for (const batch of good)
-      execFileSync("python3", ["-c", PYTHON, daemon.sockets.ingest], { input: lines(...batch) });
+    const good = taskLines(400);
+    sendAndLeave(daemon.sockets.ingest, good, 20);
     daemon.signal("SIGTERM");
     expect(await daemon.stop("SIGCONT")).toBe(0);
     const { sockets } = await home.start({ backend });
-    expect(difference(await askAll(sockets.query, 1000), good.flat())).toEqual(NONE);
+    expect(difference(await askAll(sockets.query, 1000), good)).toEqual(NONE);
   });
 });

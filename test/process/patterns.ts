@@ -25,8 +25,12 @@ export function taskLine({
   });
 }
 
+/** Over ten days, so that a store has to keep them in more than one place. */
 export function taskLines(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => taskLine({ data: { tests_passed: index } }));
+  return Array.from({ length: count }, (_, index) => {
+    const timestamp = `2026-05-1${index % 10}T10:00:00.123456+02:00`;
+    return taskLine({ timestamp, data: { tests_passed: index } });
+  });
 }
 
 /** Numbers from 0 to below 1, the same ones for the same seed (mulberry32). */

@@ -2,6 +2,7 @@ import { PAGE_BYTES, type Page, type PageRequest, type Position } from "../backe
 
 interface Candidate extends Position {
   readonly line: string;
+  readonly bytes: number;
 }
 
 /** Keeps the best of what it is offered, in order, with memory bounded by a few pages whatever is offered. */
@@ -16,7 +17,7 @@ export class PageCollector {
 
   add(candidate: Candidate): void {
     this.#kept.push(candidate);
-    this.#bytes += candidate.line.length;
+    this.#bytes += candidate.bytes;
     if (this.#kept.length > 2 * this.#limit + 16 || this.#bytes > 4 * PAGE_BYTES) this.#cut();
   }
 
@@ -40,13 +41,13 @@ export class PageCollector {
   #cut(): void {
     this.#kept.sort(comparePositions);
     this.#kept = this.#kept.slice(0, this.#pageLength() + 1);
-    this.#bytes = this.#kept.reduce((sum, candidate) => sum + candidate.line.length, 0);
+    this.#bytes = this.#kept.reduce((sum, candidate) => sum + candidate.bytes, 0);
   }
 
   #pageLength(): number {
     let bytes = 0;
     const end = this.#kept.findIndex((candidate, index) => {
-      bytes += candidate.line.length;
+      bytes += candidate.bytes;
       return index === this.#limit || (index > 0 && bytes > PAGE_BYTES);
     });
     return end === -1 ? this.#kept.length : end;

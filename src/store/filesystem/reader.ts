@@ -36,7 +36,7 @@ export class SegmentReader {
         if (filter.start !== undefined && found.instant < filter.start) return;
         if (after && comparePositions(found, after) <= 0) return;
         if (matches(found.value))
-          page.add({ instant: found.instant, id: found.id, line: line.toString("utf8") });
+          page.add({ instant: found.instant, id: found.id, line: line.toString("utf8"), bytes: line.length });
       });
       if (page.isFull) break;
     }

@@ -32,11 +32,9 @@ CREATE TABLE patterns (
   pattern_id TEXT NOT NULL UNIQUE,
   pattern_type TEXT NOT NULL,
   timestamp TEXT NOT NULL,
-  -- json_valid: a line that only SQLite takes for malformed must not make every SELECT fail.
-  data TEXT GENERATED ALWAYS AS (CASE WHEN json_valid(line) THEN line -> '$.data' END) VIRTUAL,
-  context TEXT GENERATED ALWAYS AS (CASE WHEN json_valid(line) THEN line -> '$.context' END) VIRTUAL,
-  version TEXT GENERATED ALWAYS AS
-    (coalesce(CASE WHEN json_valid(line) THEN line ->> '$.version' END, '1.0')) VIRTUAL,
+  data TEXT GENERATED ALWAYS AS (line -> '$.data') VIRTUAL,
+  context TEXT GENERATED ALWAYS AS (line -> '$.context') VIRTUAL,
+  version TEXT GENERATED ALWAYS AS (coalesce(line ->> '$.version', '1.0')) VIRTUAL,
   instant INTEGER NOT NULL,
   project TEXT,
   session TEXT,

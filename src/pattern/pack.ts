@@ -3,7 +3,7 @@
  * recur (types, tags, agents, projects, sessions, hosts) cross once a batch and are referred to by number:
  * cloning strings is what a crossing costs.
  */
-import type { Pattern } from "../pattern/pattern.ts";
+import type { Pattern } from "./pattern.ts";
 
 export interface PackedPatterns {
   readonly lines: ArrayBuffer;
@@ -20,10 +20,7 @@ export interface PackedPatterns {
 /** The number of a word that is not there. */
 const NO_WORD = 0;
 
-export function packPatterns(patterns: readonly Pattern[]): {
-  packed: PackedPatterns;
-  transfer: ArrayBuffer[];
-} {
+export function packPatterns(patterns: readonly Pattern[]): PackedPatterns {
   let bytes = 0;
   let references = 0;
   for (const { line, tags, agents } of patterns) {
@@ -51,7 +48,7 @@ export function packPatterns(patterns: readonly Pattern[]): {
     words.list(pattern.tags);
     words.list(pattern.agents);
   }
-  const packed = {
+  return {
     lines: lines.buffer,
     ends,
     instants,
@@ -60,7 +57,11 @@ export function packPatterns(patterns: readonly Pattern[]): {
     words: words.words,
     references: words.references,
   };
-  return { packed, transfer: [lines.buffer, ends.buffer, instants.buffer, words.references.buffer] };
+}
+
+/** What can be moved to another thread instead of being copied. */
+export function transferOf({ lines, ends, instants, references }: PackedPatterns): ArrayBuffer[] {
+  return [lines, ends.buffer, instants.buffer, references.buffer];
 }
 
 export function unpackPatterns(packed: PackedPatterns): Pattern[] {

@@ -1,0 +1,101 @@
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+const SENDER = fileURLToPath(new URL("send.mjs", import.meta.url));
+/** The unit of times in /proc: fixed at 100 in Linux's interface to programs, whatever the kernel ticks at. */
+const TICKS_PER_SECOND = 100;
+
+/**
+ * Starts the daemon with its defaults on an empty state folder, sends it the patterns and stops it.
+ *
+ * @param {import("./children.mjs").Children} children
+ * @param {object} run
+ * @param {string} run.backend
+ * @param {string} run.folder empty; its path is short enough for sockets in it
+ * @param {string} run.patterns NDJSON file
+ * @param {number} run.lines how many there are in it
+ * @param {number} run.connections
+ * @param {string} [run.profiles] folder for CPU profiles, one a thread; profiling costs speed
+ * @returns {Promise<{ seconds: number, cpuSeconds: number, peakRssBytes: number }>}
+ *   from the first connect to the last receipt; the peak is the process's whole life
+ */
+export async function measureDaemon(children, { backend, folder, patterns, lines, connections, profiles }) {
+  const config = join(folder, "config.json");
+  await writeFile(config, JSON.stringify({ backend }));
+  const nodeOptions = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
+  const { child, status } = children.start([...nodeOptions, PROGRAM, "start", "--config", config], {
+    XDG_STATE_HOME: folder,
+    XDG_RUNTIME_DIR: folder,
+  });
+  const socket = await ingestSocket(child.stdout);
+
+  const before = cpuSeconds(child.pid);
+  const { seconds, receipts } = await children.run(SENDER, [socket, patterns, String(connections)]);
+  const usage = { cpuSeconds: cpuSeconds(child.pid) - before, peakRssBytes: peakRssBytes(child.pid) };
+  checkReceipts(receipts, lines);
+
+  child.kill("SIGTERM");
+  const code = await status;
+  if (code !== 0) throw new Error(`the daemon ended with status ${code} after SIGTERM, expected 0`);
+  return { seconds, ...usage };
+}
+
+/**
+ * @param {import("node:stream").Readable} log
+ * @returns {Promise<string>} where the daemon takes patterns, once it does
+ */
+function ingestSocket(log) {
+  return new Promise((resolve, reject) => {
+    const tooEarly = () => reject(new Error("the daemon ended before it took patterns"));
+    followLog(log, resolve).then(tooEarly, reject);
+  });
+}
+
+/**
+ * Reads the log to its end, so that the daemon never waits for its reader, and shows what it complains about.
+ *
+ * @param {import("node:stream").Readable} log
+ * @param {(socket: string) => void} onStarted
+ */
+async function followLog(log, onStarted) {
+  for await (const line of createInterface(log)) {
+    const { level, event, ingest } = JSON.parse(line);
+    if (level === "warn" || level === "error") console.error(line);
+    if (event === "daemon.started") onStarted(ingest);
+  }
+}
+
+/**
+ * @param {readonly { lines: number, stored: number }[]} receipts
+ * @param {number} lines
+ */
+function checkReceipts(receipts, lines) {
+  const sum = { lines: 0, stored: 0 };
+  for (const receipt of receipts) {
+    sum.lines += receipt.lines;
+    sum.stored += receipt.stored;
+  }
+  if (sum.lines === lines && sum.stored === lines) return;
+  throw new Error(
+    `sent ${lines} patterns, but the receipts say ${sum.lines} lines and ${sum.stored} stored: no figure is given`,
+  );
+}
+
+/** @param {number | undefined} pid @returns user and system time of all its threads */
+function cpuSeconds(pid) {
+  // The program's name, in parentheses, may hold spaces.
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /s, "")
+    .split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** @param {number | undefined} pid */
+function peakRssBytes(pid) {
+  const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+  return Number(kibibytes) * 1024;
+}

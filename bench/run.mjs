@@ -1,0 +1,116 @@
+/**
+ * `npm run bench`: how many patterns a second the daemon makes durable, beside what one thread can do that does
+ * nothing else (ceiling.mjs), taken in turns on the same disk. On Linux. Options: options.mjs.
+ */
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { Children } from "./children.mjs";
+import { measureDaemon } from "./daemon.mjs";
+import { generatePatterns } from "./generate.mjs";
+import { describeMachine } from "./machine.mjs";
+import { readOptions, USAGE } from "./options.mjs";
+import { describeProfiles } from "./profile.mjs";
+import { describeReport, summarize } from "./report.mjs";
+
+const CEILING = fileURLToPath(new URL("ceiling.mjs", import.meta.url));
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 64;
+const EXIT_INTERRUPTED = 130;
+
+/** @typedef {ReturnType<typeof readOptions>} Options */
+
+process.exitCode = await main(process.argv.slice(2));
+
+/** @param {readonly string[]} args @returns {Promise<number>} the exit status */
+async function main(args) {
+  let options;
+  try {
+    options = readOptions(args);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupt.abort());
+  const children = new Children(interrupt.signal);
+  const scratch = await mkdtemp(join(options.folder, "patternd-bench-"));
+  try {
+    await bench(options, scratch, children, interrupt.signal);
+    return 0;
+  } catch (error) {
+    if (interrupt.signal.aborted) return EXIT_INTERRUPTED;
+    console.error(error);
+    return EXIT_FAILED;
+  } finally {
+    await children.end();
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * @param {Options} options
+ * @param {string} scratch
+ * @param {Children} children
+ * @param {AbortSignal} signal
+ */
+async function bench(options, scratch, children, signal) {
+  const { lines, connections, rounds, backends } = options;
+  const patterns = join(scratch, "patterns.ndjson");
+  const profiles = (/** @type {string} */ backend) => join(scratch, `profiles-${backend}`);
+  console.error(`generating ${lines} patterns`);
+  await generatePatterns(patterns, lines, signal);
+
+  /** @type {import("./report.mjs").Round[]} */
+  const measured = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const backend of backends) {
+      console.error(`round ${round} of ${rounds}: ${backend}`);
+      const daemon = await onQuietDisk(scratch, (folder) => {
+        const run = { backend, folder, patterns, lines, connections };
+        return measureDaemon(children, options.profile ? { ...run, profiles: profiles(backend) } : run);
+      });
+      const ceiling = await onQuietDisk(scratch, (folder) =>
+        children.run(CEILING, [backend, folder, patterns]),
+      );
+      measured.push({ backend, daemon, ceiling });
+    }
+  }
+
+  const { size: bytes } = await stat(patterns);
+  const report = {
+    machine: describeMachine(scratch),
+    sent: { lines, bytes, connections, rounds, profiled: options.profile },
+    medians: summarize(measured, lines),
+    measured,
+  };
+  console.log(describeReport(report));
+  if (options.profile) {
+    for (const backend of backends) console.log(`\n${backend}: ${describeProfiles(profiles(backend))}`);
+  }
+  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+/**
+ * Measures in an empty folder, after everything that was written before is on the disk: no measurement pays for
+ * an earlier one.
+ *
+ * @template M
+ * @param {string} scratch
+ * @param {(folder: string) => Promise<M>} measure
+ * @returns {Promise<M>}
+ */
+async function onQuietDisk(scratch, measure) {
+  const folder = join(scratch, "run");
+  await mkdir(folder);
+  await promisify(execFile)("sync");
+  const measurement = await measure(folder);
+  await rm(folder, { recursive: true });
+  return measurement;
+}

@@ -1,0 +1,31 @@
+import { type PackedPatterns, packPatterns } from "./pack.ts";
+import type { PatternParser } from "./parse.ts";
+import type { Pattern } from "./pattern.ts";
+import type { ReceivedLine, Refusal } from "./settlement.ts";
+
+/** A parsed batch: its patterns in order, and the other lines by their place in the batch. */
+export interface ParsedBatch {
+  readonly patterns: PackedPatterns;
+  readonly refused: ReadonlyMap<number, Refusal>;
+}
+
+export function parseBatch(parser: PatternParser, lines: Iterable<ReceivedLine>): ParsedBatch {
+  const patterns: Pattern[] = [];
+  const refused = new Map<number, Refusal>();
+  let index = 0;
+  for (const line of lines) {
+    const parsed = parser.parseLine(line.bytes);
+    if (parsed.kind === "pattern") patterns.push(parsed.pattern);
+    else refused.set(index, parsed.kind === "rejection" && !line.terminated ? cutShort(parsed) : parsed);
+    index += 1;
+  }
+  return { patterns: packPatterns(patterns), refused };
+}
+
+/** A last line without its newline counts if it parses; else it was cut off rather than wrong. */
+function cutShort(refusal: Refusal & { kind: "rejection" }): Refusal {
+  const { code } = refusal.rejection;
+  if (code !== "invalid_json" && code !== "invalid_utf8") return refusal;
+  const message = "expected a newline at the end of the last line";
+  return { kind: "rejection", rejection: { code: "incomplete_line", message } };
+}
