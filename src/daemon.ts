@@ -75,6 +75,7 @@ async function start(config: Config, log: Log, releases: Release[]): Promise<Wri
     releases.push(() => server.stop());
   }
 
+  releases.push(() => ingest?.destroy());
   releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));
   ingest = await listenForPatterns(config, queue, log, count);
   releases.push(() => ingest?.stop(config.shutdown.timeoutMs));

@@ -19,7 +19,9 @@ const PROBE_MS = 1_000;
 
 export interface ListeningSocket {
   readonly path: string;
-  /** Accepts no more, and removes the socket's file if it is still this server's. Open connections go on. */
+  /** Removes the socket's file if it is still this server's: nobody new finds the way. */
+  hide(): void;
+  /** Hides it, and accepts no more. Open connections go on; what still waits in the kernel is refused. */
   close(): void;
 }
 
@@ -54,11 +56,15 @@ export async function listenOn(server: Server, path: string, mode: number): Prom
     });
   }
   const born = lstatSync(path);
+  const hide = () => {
+    if (isSame(lstatSync(path, { throwIfNoEntry: false }), born)) unlinkSync(path);
+  };
   return {
     path,
+    hide,
     close() {
+      hide();
       server.close();
-      if (isSame(lstatSync(path, { throwIfNoEntry: false }), born)) unlinkSync(path);
     },
   };
 }

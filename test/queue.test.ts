@@ -42,7 +42,8 @@ function queueWith(
       for (const [index, id] of ids.entries()) {
         if (id === "off") refused.set(index, { kind: "not_collected", type: "note" });
       }
-      return { patterns: ids.filter((id) => id !== "off"), refused };
+      const patterns = ids.filter((id) => id !== "off");
+      return { patterns, ids: patterns, refused };
     },
     write: (ids) => {
       seen.batches.push(ids);

@@ -1,5 +1,6 @@
 /** What the query socket answers, and the control socket beside it (docs/protocol.md). */
 import { type Context, Hono } from "hono";
+import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
@@ -17,7 +18,7 @@ export interface Answers {
 
 /** Reading only: whatever the path, nothing but GET (and HEAD) is allowed. */
 export function queryRoutes(answers: Answers): Hono {
-  const app = new Hono();
+  const app = new Hono({ getPath: rawPath });
   app.use(async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return next();
     const problem = problemOf(
@@ -31,7 +32,7 @@ export function queryRoutes(answers: Answers): Hono {
 }
 
 export function controlRoutes(answers: Answers): Hono {
-  const app = readingRoutes(new Hono(), answers);
+  const app = readingRoutes(new Hono({ getPath: rawPath }), answers);
   app.post("/v1/flush", async () => {
     await answers.flush();
     return json({ lines: answers.health().lines });
@@ -61,17 +62,25 @@ async function patterns(c: Context, { store }: Answers): Promise<Response> {
 }
 
 /** Repeatable parameters as lists; a repeated one that is not repeatable is refused, not half ignored. */
-function parametersOf(c: Context): Record<string, string | string[]> {
-  const parameters: Record<string, string | string[]> = {};
-  for (const [name, values] of Object.entries(c.req.queries())) {
-    const [first, ...others] = values;
-    if (first === undefined) continue;
-    if (others.length > 0 && !REPEATABLE.has(name)) {
-      throw new PatterndError("bad_request", `${name}: expected it once, got it ${values.length} times`);
-    }
-    parameters[name] = REPEATABLE.has(name) ? values : first;
-  }
-  return parameters;
+function parametersOf(c: Context): object {
+  const values = new Map<string, string[]>();
+  for (const [name, value] of new URL(c.req.url).searchParams)
+    values.set(name, [...(values.get(name) ?? []), value]);
+  const parameters = [...values].map(([name, all]) => {
+    if (REPEATABLE.has(name)) return [name, all] as const;
+    if (all.length === 1) return [name, all[0]] as const;
+    throw new PatterndError("bad_request", `${name}: expected it once, got it ${all.length} times`);
+  });
+  return Object.fromEntries(parameters);
+}
+
+const bindings = v.object({ incoming: v.object({ url: v.string() }) });
+
+/** As it was sent: a URL's parser would take the ids `.` and `..` for steps in the path. */
+function rawPath(request: Request, options?: { env?: unknown }): string {
+  const sent = v.safeParse(bindings, options?.env);
+  const [path] = sent.success ? sent.output.incoming.url.split("?", 1) : [new URL(request.url).pathname];
+  return path ?? "/";
 }
 
 function withErrors(app: Hono, { onFailed }: Answers): Hono {

@@ -71,9 +71,13 @@ export class Connection implements Sender {
   /** While the daemon stops: reads on until end of file or silence; what has no newline by then is left out. */
   drain(): void {
     this.#silence ??= setTimeout(() => {
-      // What waits for room in the queue is not silence.
-      if (this.#isHeldBack) this.#silence?.refresh();
-      else this.cut();
+      const heard = this.#socket.bytesRead;
+      // Our own stall is not the sender's silence: the loop looks once more at what has come. Nor is it silence
+      // when what has come waits for room in the queue.
+      setImmediate(() => {
+        if (this.#isHeldBack || this.#socket.bytesRead > heard) this.#silence?.refresh();
+        else this.cut();
+      });
     }, SILENCE_MS);
   }
 
@@ -83,6 +87,10 @@ export class Connection implements Sender {
     this.#framer.close();
     this.#socket.pause();
     this.#end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
   }
 
   settle(settlement: Settlement): void {

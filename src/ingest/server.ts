@@ -1,4 +1,5 @@
 import { createServer, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { type ListeningSocket, listenOn } from "../socket.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { UnfinishedBudget } from "./framing.ts";
@@ -16,6 +17,7 @@ export class IngestServer {
   readonly #options: ConnectionOptions;
   readonly #connections = new Set<Connection>();
   #socket: ListeningSocket | undefined;
+  #accepted = 0;
 
   private constructor(options: IngestOptions) {
     this.#options = { ...options, budget: new UnfinishedBudget(options.unfinishedBytes) };
@@ -36,8 +38,18 @@ export class IngestServer {
     return this.#connections.size;
   }
 
-  /** Accepts no more; reads what is on its way. Resolves when nothing more is read, at the latest after `timeoutMs`. */
+  /**
+   * Takes in those who are connected already, even if only in the kernel, and nobody else; reads what is on its
+   * way. Resolves when nothing more is read, at the latest after `timeoutMs`.
+   */
   async stop(timeoutMs: number): Promise<void> {
+    this.#socket?.hide();
+    for (let before = -1; before < this.#accepted; ) {
+      before = this.#accepted;
+      // libuv accepts one connection a turn, and the first turn may have polled already.
+      await setImmediate();
+      await setImmediate();
+    }
     this.#socket?.close();
     const connections = [...this.#connections];
     for (const connection of connections) connection.drain();
@@ -48,7 +60,13 @@ export class IngestServer {
     clearTimeout(cut);
   }
 
+  /** Closes what is still open, whether it has its receipt or not. */
+  destroy(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+
   #accept(socket: Socket): void {
+    this.#accepted += 1;
     const connection = new Connection(socket, this.#options);
     this.#connections.add(connection);
     connection.closed.then(() => this.#connections.delete(connection));

@@ -6,6 +6,8 @@ import type { ReceivedLine, Refusal } from "./settlement.ts";
 /** A parsed batch: its patterns in order, and the other lines by their place in the batch. */
 export interface ParsedBatch {
   readonly patterns: PackedPatterns;
+  /** Of the patterns. */
+  readonly ids: readonly string[];
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
@@ -19,7 +21,8 @@ export function parseBatch(parser: PatternParser, lines: Iterable<ReceivedLine>)
     else refused.set(index, parsed.kind === "rejection" && !line.terminated ? cutShort(parsed) : parsed);
     index += 1;
   }
-  return { patterns: packPatterns(patterns), refused };
+  const packed = packPatterns(patterns);
+  return { patterns: packed, ids: packed.ids, refused };
 }
 
 /** A last line without its newline counts if it parses; else it was cut off rather than wrong. */

@@ -90,11 +90,13 @@ function packLines(number: number, lines: readonly ReceivedLine[]): PackedLines 
   const ends = new Uint32Array(lines.length);
   const unterminated: number[] = [];
   let end = 0;
-  for (const [index, line] of lines.entries()) {
+  let index = 0;
+  for (const line of lines) {
     bytes.set(line.bytes, end);
     end += line.bytes.length;
     ends[index] = end;
     if (!line.terminated) unterminated.push(index);
+    index += 1;
   }
   return { number, bytes: bytes.buffer, ends, unterminated };
 }

@@ -20,6 +20,7 @@ const LINE_OVERHEAD_BYTES = 400;
 /** A parsed batch: what is to be written, and the lines that are not among it, by their place. */
 export interface Parsed<Patterns> {
   readonly patterns: Patterns;
+  readonly ids: readonly string[];
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
@@ -176,7 +177,7 @@ export class WriteQueue<Patterns> {
       }
     } catch (error) {
       const [first, second] = lines;
-      if (first && !second) return [{ kind: "rejected", line: notStorable(first, error) }];
+      if (first && !second) return [{ kind: "rejected", line: notStorable(first, parsed.ids[0], error) }];
       const middle = lines.length >> 1;
       return [...(await this.#again(lines.slice(0, middle))), ...(await this.#again(lines.slice(middle)))];
     }
@@ -238,7 +239,8 @@ function missing(): never {
   throw new PatterndError("internal", "a batch was answered with fewer outcomes than it has patterns");
 }
 
-function notStorable({ bytes }: ReceivedLine, error: unknown): RejectedLine {
+function notStorable({ bytes }: ReceivedLine, id: string | undefined, error: unknown): RejectedLine {
   const message = `the store refuses this pattern: ${messageOf(error)}`;
-  return { rejection: { code: "not_storable", message }, bytes };
+  const about = id === undefined ? {} : { patternId: id };
+  return { rejection: { code: "not_storable", message, ...about }, bytes };
 }

@@ -39,14 +39,14 @@ export interface Question {
 }
 
 /** @throws PatterndError `bad_request`, naming the parameter. `zone`: the asker's, for dates without one. */
-export function parseQuery(parameters: unknown, zone: Zone, maxLimit = MAX_PAGE_LIMIT): Question {
+export function parseQuery(parameters: object, zone: Zone, maxLimit = MAX_PAGE_LIMIT): Question {
+  // valibot would take what every object inherits, such as __proto__, for a parameter that it knows.
+  const unknown = Object.keys(parameters).find((name) => !Object.hasOwn(querySchema.entries, name));
+  if (unknown !== undefined) throw badRequest(`unknown parameter ${unknown}`);
   const result = v.safeParse(querySchema, parameters);
   if (!result.success) {
     const [issue] = result.issues;
-    const path = v.getDotPath(issue);
-    throw badRequest(
-      issue.type === "strict_object" ? `unknown parameter ${path}` : `${path}: ${issue.message}`,
-    );
+    throw badRequest(`${v.getDotPath(issue)}: ${issue.message}`);
   }
   const { patternType, startDate, endDate, tags, agent, project, session, host, success, where } =
     result.output;

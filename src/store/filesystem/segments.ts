@@ -7,7 +7,7 @@ import { segmentPath } from "./layout.ts";
 import type { Place } from "./replaced.ts";
 
 const MAX_OPEN_FILES = 64;
-const NEWLINE = Buffer.from("\n");
+const NEWLINE = 10;
 
 export interface Segment {
   readonly number: number;
@@ -37,13 +37,20 @@ export class Addition {
   /** Returns where the line begins. */
   addLine(line: Uint8Array): number {
     const offset = this.end;
-    this.#parts.push(line, NEWLINE);
+    this.#parts.push(line);
     this.#bytes += line.byteLength + 1;
     return offset;
   }
 
-  toBuffer(): Buffer {
-    return Buffer.concat(this.#parts, this.#bytes);
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(this.#bytes);
+    let end = 0;
+    for (const line of this.#parts) {
+      bytes.set(line, end);
+      end += line.byteLength + 1;
+      bytes[end - 1] = NEWLINE;
+    }
+    return bytes;
   }
 }
 
@@ -51,7 +58,7 @@ export class Segments {
   readonly #root: string;
   readonly #sync: boolean;
   readonly #all: Segment[] = [];
-  readonly #byKey = new Map<string, Segment>();
+  readonly #byDay = new Map<number, Map<string, Segment>>();
   /** In order of use: the first is the one to close next. */
   readonly #open = new Map<string, number>();
   readonly #undo: Addition[] = [];
@@ -62,14 +69,14 @@ export class Segments {
   }
 
   at(day: number, type: string): Segment {
-    const key = `${day} ${type}`;
-    const known = this.#byKey.get(key);
+    const ofDay = this.#byDay.get(day) ?? new Map<string, Segment>();
+    const known = ofDay.get(type);
     if (known) return known;
     const path = segmentPath(this.#root, day, type);
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const segment = { number: this.#all.length, day, type, path, size };
     this.#all.push(segment);
-    this.#byKey.set(key, segment);
+    this.#byDay.set(day, ofDay.set(type, segment));
     return segment;
   }
 
@@ -104,25 +111,35 @@ export class Segments {
   /** Appends, and returns when all of it is durable. After an exception none of it counts, then or later. */
   append(additions: readonly Addition[]): void {
     this.#undoFailed();
+    const begun: Addition[] = [];
     try {
-      for (const addition of additions) this.#write(addition);
+      for (const addition of additions) {
+        const fd = this.#openFor(addition);
+        begun.push(addition);
+        writeAll(fd, addition.toBytes());
+      }
       if (this.#sync) this.#makeDurable(additions);
     } catch (error) {
-      this.#undo.push(...additions);
+      this.takeBack(begun);
       throw error;
     }
   }
 
-  /** Takes back what was appended, when the step that it belonged to failed later on. */
+  /** Cuts off what was appended: at once if that works, else before anything else is written. */
   takeBack(additions: readonly Addition[]): void {
     this.#undo.push(...additions);
+    try {
+      this.#undoFailed();
+    } catch {
+      // Whatever failed before fails still: append() will not go on before this is done.
+    }
   }
 
   close(): void {
     for (const path of [...this.#open.keys()]) this.#close(path);
   }
 
-  #write(addition: Addition): void {
+  #openFor(addition: Addition): number {
     if (addition.before === 0) makeFolder(dirname(addition.path));
     const fd = this.file(addition.path);
     const { size } = fstatSync(fd);
@@ -130,8 +147,7 @@ export class Segments {
       const message = `${addition.path} has ${size} bytes where patternd left ${addition.before}: something else writes to it`;
       throw new PatterndError("store_failed", message);
     }
-    const bytes = addition.toBuffer();
-    for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+    return fd;
   }
 
   #makeDurable(additions: readonly Addition[]): void {
@@ -157,4 +173,8 @@ export class Segments {
     this.#open.delete(path);
     if (fd !== undefined) closeSync(fd);
   }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 }

@@ -2,7 +2,7 @@ import { closeSync, openSync, statSync } from "node:fs";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
-import { hashId, IdTable, type Location } from "./ids.ts";
+import { hashId, type IdHash, IdTable, type Location } from "./ids.ts";
 import { dayOf, listDays, listTypes } from "./layout.ts";
 import { readLineAt, readLines } from "./lines.ts";
 import { readStored } from "./reader.ts";
@@ -16,14 +16,20 @@ interface Version {
   readonly line: Uint8Array;
 }
 
+interface PlannedVersion extends Version {
+  readonly hash: IdHash;
+  /** Where the version stands that was the newest before the batch. */
+  readonly known: Location | undefined;
+}
+
 /** What a batch will do, decided before anything is written. */
 interface Plan {
   readonly outcomes: Outcome[];
   readonly lines: Map<Segment, Addition>;
   /** By the path of the day's file. */
   readonly marks: Map<string, Addition>;
-  /** The newest version of each id that the batch changes, and where its known version stands. */
-  readonly versions: Map<string, { readonly version: Version; readonly known: Location | undefined }>;
+  /** The newest version of each id that the batch changes. */
+  readonly versions: Map<string, PlannedVersion>;
 }
 
 export class SegmentWriter {
@@ -56,13 +62,13 @@ export class SegmentWriter {
       this.#segments.takeBack(marks);
       throw error;
     }
-    for (const [id, { version, known }] of plan.versions) this.#ids.set(hashId(id), version.location, known);
+    for (const { hash, location, known } of plan.versions.values()) this.#ids.set(hash, location, known);
     for (const [segment, addition] of plan.lines) segment.size = addition.end;
     return plan.outcomes;
   }
 
   get(id: string): string | undefined {
-    const known = this.#find(id);
+    const known = this.#find(id, hashId(id));
     return known && Buffer.from(known.line).toString("utf8");
   }
 
@@ -72,16 +78,16 @@ export class SegmentWriter {
 
   #decide(pattern: Pattern, plan: Plan): Outcome {
     const planned = plan.versions.get(pattern.id);
-    const last = planned?.version ?? this.#find(pattern.id);
+    const hash = planned?.hash ?? hashId(pattern.id);
+    const last = planned ?? this.#find(pattern.id, hash);
     if (last && pattern.instant < last.instant) return "superseded";
     if (last && pattern.instant === last.instant && Buffer.compare(last.line, pattern.line) === 0)
       return "superseded";
     const location = this.#plan(pattern, plan);
     if (last) this.#mark(last.location, location, plan);
-    plan.versions.set(pattern.id, {
-      version: { location, instant: pattern.instant, line: pattern.line },
-      known: planned ? planned.known : last?.location,
-    });
+    const { instant, line } = pattern;
+    const known = planned ? planned.known : last?.location;
+    plan.versions.set(pattern.id, { location, instant, line, hash, known });
     return last ? "replaced" : "stored";
   }
 
@@ -101,9 +107,9 @@ export class SegmentWriter {
     addition.addLine(Buffer.from(markLine(place, this.#segments.place(by.segment, by.offset))));
   }
 
-  #find(id: string): Version | undefined {
+  #find(id: string, hash: IdHash): Version | undefined {
     let found: Version | undefined;
-    this.#ids.find(hashId(id), (location) => {
+    this.#ids.find(hash, (location) => {
       const { path } = this.#segments.number(location.segment);
       const line = readLineAt(this.#segments.file(path), location.offset);
       const stored = line && readStored(line, this.#zone);
