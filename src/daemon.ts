@@ -9,8 +9,8 @@ import { ControlServer } from "./control/server.ts";
 import { messageOf } from "./errors.ts";
 import { IngestServer } from "./ingest/server.ts";
 import { type CountedEvent, CountedEvents, createLog, errorFields, type Log } from "./log.ts";
+import { BatchParser } from "./pattern/batch-parser.ts";
 import type { PackedPatterns } from "./pattern/pack.ts";
-import { ParserThread } from "./pattern/thread.ts";
 import { WriteQueue } from "./queue/queue.ts";
 import { RejectedLines } from "./queue/rejected.ts";
 import { NotStorable } from "./store/backend.ts";
@@ -48,7 +48,11 @@ export async function startDaemon(config: Config): Promise<Daemon> {
 }
 
 /** The door opens last, when all that stands behind it is there. */
-async function start(config: Config, log: Log, releases: Release[]): Promise<WriteQueue<PackedPatterns>> {
+async function start(
+  config: Config,
+  log: Log,
+  releases: Release[],
+): Promise<WriteQueue<readonly PackedPatterns[]>> {
   const counted = new CountedEvents(log);
   releases.push(() => counted.close());
   const count: Count = (event, kind) => counted.add(event, kind);
@@ -93,7 +97,7 @@ async function start(config: Config, log: Log, releases: Release[]): Promise<Wri
 
 async function stop(
   reason: string,
-  queue: WriteQueue<PackedPatterns>,
+  queue: WriteQueue<readonly PackedPatterns[]>,
   log: Log,
   releases: Release[],
 ): Promise<number> {
@@ -118,7 +122,7 @@ async function releaseAll(releases: Release[], log: Log): Promise<boolean> {
   return clean;
 }
 
-async function finishWriting(queue: WriteQueue<PackedPatterns>, timeoutMs: number): Promise<void> {
+async function finishWriting(queue: WriteQueue<readonly PackedPatterns[]>, timeoutMs: number): Promise<void> {
   const giveUp = setTimeout(() => queue.abandon(), timeoutMs);
   await queue.flush();
   clearTimeout(giveUp);
@@ -138,9 +142,9 @@ async function openStore(config: Config, log: Log): Promise<ThreadedStore> {
   return store;
 }
 
-function startParser(config: Config, store: ThreadedStore): ParserThread {
+function startParser(config: Config, store: ThreadedStore): BatchParser {
   const switchedOff = Object.entries(config.collect).filter(([, collected]) => !collected);
-  return new ParserThread({
+  return new BatchParser({
     zone: store.metadata.timezone,
     types: config.types,
     notCollected: new Set(switchedOff.map(([type]) => type)),
@@ -150,10 +154,10 @@ function startParser(config: Config, store: ThreadedStore): ParserThread {
 function createQueue(
   config: Config,
   store: ThreadedStore,
-  parser: ParserThread,
+  parser: BatchParser,
   log: Log,
   count: Count,
-): WriteQueue<PackedPatterns> {
+): WriteQueue<readonly PackedPatterns[]> {
   const rejected = new RejectedLines({
     folder: config.rejected.path,
     maxBytes: config.rejected.maxBytes,
@@ -178,7 +182,7 @@ function createQueue(
 
 function listenForPatterns(
   config: Config,
-  sink: WriteQueue<PackedPatterns>,
+  sink: WriteQueue<readonly PackedPatterns[]>,
   log: Log,
   count: Count,
 ): Promise<IngestServer> {
@@ -195,7 +199,7 @@ function listenForPatterns(
 function healthOf(
   config: Config,
   store: ThreadedStore,
-  queue: WriteQueue<PackedPatterns>,
+  queue: WriteQueue<readonly PackedPatterns[]>,
   connections: number,
   started: string,
 ): Health {

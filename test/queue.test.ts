@@ -43,7 +43,7 @@ function queueWith(
         if (id === "off") refused.set(index, { kind: "not_collected", type: "note" });
       }
       const patterns = ids.filter((id) => id !== "off");
-      return { patterns, ids: patterns, refused };
+      return { patterns, firstId: patterns[0], refused };
     },
     write: (ids) => {
       seen.batches.push(ids);

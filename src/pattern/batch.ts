@@ -3,15 +3,13 @@ import type { PatternParser } from "./parse.ts";
 import type { Pattern } from "./pattern.ts";
 import type { ReceivedLine, Refusal } from "./settlement.ts";
 
-/** A parsed batch: its patterns in order, and the other lines by their place in the batch. */
-export interface ParsedBatch {
+/** Parsed lines: the patterns among them in order, and the others by their place. */
+export interface ParsedLines {
   readonly patterns: PackedPatterns;
-  /** Of the patterns. */
-  readonly ids: readonly string[];
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
-export function parseBatch(parser: PatternParser, lines: Iterable<ReceivedLine>): ParsedBatch {
+export function parseLines(parser: PatternParser, lines: Iterable<ReceivedLine>): ParsedLines {
   const patterns: Pattern[] = [];
   const refused = new Map<number, Refusal>();
   let index = 0;
@@ -21,8 +19,7 @@ export function parseBatch(parser: PatternParser, lines: Iterable<ReceivedLine>)
     else refused.set(index, parsed.kind === "rejection" && !line.terminated ? cutShort(parsed) : parsed);
     index += 1;
   }
-  const packed = packPatterns(patterns);
-  return { patterns: packed, ids: packed.ids, refused };
+  return { patterns: packPatterns(patterns), refused };
 }
 
 /** A last line without its newline counts if it parses; else it was cut off rather than wrong. */

@@ -1,15 +1,9 @@
-/**
- * Parsing behind the event loop's back. A few lines are parsed where they are: a crossing takes longer. Many go to
- * a thread as one transferred buffer, and come back as columns (docs/architecture.md says what was measured).
- */
 import { Worker } from "node:worker_threads";
-import { type ParsedBatch, parseBatch } from "./batch.ts";
-import { type ParserOptions, PatternParser } from "./parse.ts";
+import { type ParsedLines, parseLines } from "./batch.ts";
+import { PatternParser } from "./parse.ts";
 import type { DeclaredTypes } from "./schema.ts";
 import type { ReceivedLine } from "./settlement.ts";
 import { Zone } from "./zone.ts";
-
-const A_FEW_LINES = 32;
 
 /** The parser's options as they cross to a thread. */
 export interface ThreadParserOptions {
@@ -24,47 +18,47 @@ export interface PackedLines {
   readonly number: number;
   readonly bytes: ArrayBuffer;
   readonly ends: Uint32Array<ArrayBuffer>;
-  /** Places in the batch; hardly ever any. */
+  /** Places among the lines; hardly ever any. */
   readonly unterminated: readonly number[];
 }
 
 export interface ParsedReply {
   readonly number: number;
-  readonly batch: ParsedBatch;
+  readonly parsed: ParsedLines;
 }
 
 interface Waiting {
   readonly lines: readonly ReceivedLine[];
-  readonly resolve: (batch: ParsedBatch) => void;
+  readonly resolve: (parsed: ParsedLines) => void;
 }
 
 export function parserOf({ zone, types, notCollected }: ThreadParserOptions): PatternParser {
-  const options: ParserOptions = { zone: new Zone(zone), types, notCollected };
-  return new PatternParser(options);
+  return new PatternParser({ zone: new Zone(zone), types, notCollected });
 }
 
+/** A parser in a thread of its own. Should the thread end, `parser` does its work on the spot, only slower. */
 export class ParserThread {
   readonly #parser: PatternParser;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
-  #batches = 0;
+  #calls = 0;
   #isGone = false;
 
-  constructor(options: ThreadParserOptions) {
-    this.#parser = parserOf(options);
+  constructor(options: ThreadParserOptions, parser: PatternParser) {
+    this.#parser = parser;
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: options });
-    this.#worker.on("message", ({ number, batch }: ParsedReply) => {
-      this.#waiting.get(number)?.resolve(batch);
+    this.#worker.on("message", ({ number, parsed }: ParsedReply) => {
+      this.#waiting.get(number)?.resolve(parsed);
       this.#waiting.delete(number);
     });
     this.#worker.on("error", () => this.#goOnAlone());
     this.#worker.on("exit", () => this.#goOnAlone());
   }
 
-  async parse(lines: readonly ReceivedLine[]): Promise<ParsedBatch> {
-    if (this.#isGone || lines.length <= A_FEW_LINES) return parseBatch(this.#parser, lines);
-    this.#batches += 1;
-    const packed = packLines(this.#batches, lines);
+  async parse(lines: readonly ReceivedLine[]): Promise<ParsedLines> {
+    if (this.#isGone) return parseLines(this.#parser, lines);
+    this.#calls += 1;
+    const packed = packLines(this.#calls, lines);
     return new Promise((resolve) => {
       this.#waiting.set(packed.number, { lines, resolve });
       this.#worker.postMessage(packed, [packed.bytes, packed.ends.buffer]);
@@ -75,10 +69,9 @@ export class ParserThread {
     await this.#worker.terminate();
   }
 
-  /** Without the thread everything works as before, only slower. */
   #goOnAlone(): void {
     this.#isGone = true;
-    for (const { lines, resolve } of this.#waiting.values()) resolve(parseBatch(this.#parser, lines));
+    for (const { lines, resolve } of this.#waiting.values()) resolve(parseLines(this.#parser, lines));
     this.#waiting.clear();
   }
 }

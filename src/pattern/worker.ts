@@ -1,13 +1,13 @@
-/** A parser in a thread of its own: answers one batch after the other. */
+/** Answers one call after the other: see thread.ts. */
 import { parentPort, workerData } from "node:worker_threads";
-import { parseBatch } from "./batch.ts";
+import { parseLines } from "./batch.ts";
 import { transferOf } from "./pack.ts";
 import { type PackedLines, type ParsedReply, parserOf, unpackLines } from "./thread.ts";
 
 const parser = parserOf(workerData);
 
 parentPort?.on("message", (packed: PackedLines) => {
-  const batch = parseBatch(parser, unpackLines(packed));
-  const reply: ParsedReply = { number: packed.number, batch };
-  parentPort?.postMessage(reply, transferOf(batch.patterns));
+  const parsed = parseLines(parser, unpackLines(packed));
+  const reply: ParsedReply = { number: packed.number, parsed };
+  parentPort?.postMessage(reply, transferOf(parsed.patterns));
 });

@@ -20,7 +20,8 @@ const LINE_OVERHEAD_BYTES = 400;
 /** A parsed batch: what is to be written, and the lines that are not among it, by their place. */
 export interface Parsed<Patterns> {
   readonly patterns: Patterns;
-  readonly ids: readonly string[];
+  /** The id of the first one, if there is any. */
+  readonly firstId: string | undefined;
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
@@ -177,7 +178,7 @@ export class WriteQueue<Patterns> {
       }
     } catch (error) {
       const [first, second] = lines;
-      if (first && !second) return [{ kind: "rejected", line: notStorable(first, parsed.ids[0], error) }];
+      if (first && !second) return [{ kind: "rejected", line: notStorable(first, parsed.firstId, error) }];
       const middle = lines.length >> 1;
       return [...(await this.#again(lines.slice(0, middle))), ...(await this.#again(lines.slice(middle)))];
     }

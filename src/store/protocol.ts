@@ -17,7 +17,7 @@ export interface ThreadData {
 }
 
 export type Call =
-  | { readonly method: "write"; readonly patterns: PackedPatterns }
+  | { readonly method: "write"; readonly patterns: readonly PackedPatterns[] }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
   | { readonly method: "close" };

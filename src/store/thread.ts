@@ -13,7 +13,7 @@ import { type Call, fromPlain, type Reply } from "./protocol.ts";
 
 /** A backend whose batches come packed. They are copied on their way: a batch that failed can be written again. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
-  write(patterns: PackedPatterns): Promise<Outcome[]>;
+  write(patterns: readonly PackedPatterns[]): Promise<Outcome[]>;
 }
 
 /** Opens the store for writing, in two threads: one that writes and one that answers questions. */
@@ -75,7 +75,7 @@ class StoreThread implements ThreadedStore {
       : new PatterndError("internal", "the store's thread spoke early");
   }
 
-  write(patterns: PackedPatterns): Promise<Outcome[]> {
+  write(patterns: readonly PackedPatterns[]): Promise<Outcome[]> {
     return this.#call({ method: "write", patterns });
   }
 

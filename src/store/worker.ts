@@ -15,7 +15,7 @@ function reply(message: Reply): void {
 async function answer(backend: Backend, call: Call): Promise<unknown> {
   switch (call.method) {
     case "write":
-      return backend.write(unpackPatterns(call.patterns));
+      return backend.write(call.patterns.flatMap(unpackPatterns));
     case "get":
       return backend.get(call.id);
     case "query":
