@@ -1,5 +1,5 @@
 import { parseLines } from "./batch.ts";
-import type { PackedPatterns } from "./pack.ts";
+import { countOf, idAt, type PackedPatterns } from "./pack.ts";
 import type { PatternParser } from "./parse.ts";
 import type { ReceivedLine, Refusal } from "./settlement.ts";
 import { ParserThread, parserOf, type ThreadParserOptions } from "./thread.ts";
@@ -34,10 +34,11 @@ export class BatchParser {
     let start = 0;
     for (const part of parts) {
       for (const [place, refusal] of part.refused) refused.set(start + place, refusal);
-      start += part.patterns.ids.length + part.refused.size;
+      start += countOf(part.patterns) + part.refused.size;
     }
     const patterns = parts.map((part) => part.patterns);
-    return { patterns, firstId: patterns.find(({ ids }) => ids.length > 0)?.ids[0], refused };
+    const [first] = patterns.filter((part) => countOf(part) > 0);
+    return { patterns, firstId: first && idAt(first, 0), refused };
   }
 
   async close(): Promise<void> {

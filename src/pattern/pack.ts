@@ -1,7 +1,7 @@
 /**
- * A batch as it crosses to another thread: all lines in one transferred buffer, and columns beside it. Words that
- * recur (types, tags, agents, projects, sessions, hosts) cross once a batch and are referred to by number:
- * cloning strings is what a crossing costs.
+ * A batch as it crosses to another thread: all lines in one transferred buffer, and columns beside it. Cloning many
+ * strings is what a crossing costs: ids and timestamps cross as one text, and words that recur (types, tags, agents,
+ * projects, sessions, hosts) cross once a batch and are referred to by number.
  */
 import type { Pattern } from "./pattern.ts";
 
@@ -10,8 +10,10 @@ export interface PackedPatterns {
   /** Where each line ends in `lines`. */
   readonly ends: Uint32Array<ArrayBuffer>;
   readonly instants: BigInt64Array<ArrayBuffer>;
-  readonly ids: readonly string[];
-  readonly timestamps: readonly string[];
+  /** Every pattern's id and timestamp, one behind the other. */
+  readonly texts: string;
+  /** Where each of them ends in `texts`, two for each pattern. */
+  readonly textEnds: Uint32Array<ArrayBuffer>;
   readonly words: readonly string[];
   /** For each pattern: type, project, session, host, the number of tags, the tags, the number of agents, the agents. */
   readonly references: Uint32Array<ArrayBuffer>;
@@ -31,16 +33,21 @@ export function packPatterns(patterns: readonly Pattern[]): PackedPatterns {
   const ends = new Uint32Array(patterns.length);
   const instants = new BigInt64Array(patterns.length);
   const words = new WordWriter(references);
-  const ids: string[] = [];
-  const timestamps: string[] = [];
+  const texts: string[] = [];
+  const textEnds = new Uint32Array(2 * patterns.length);
+  let index = 0;
   let end = 0;
+  let textEnd = 0;
   for (const pattern of patterns) {
     lines.set(pattern.line, end);
     end += pattern.line.byteLength;
-    ends[ids.length] = end;
-    instants[ids.length] = pattern.instant;
-    ids.push(pattern.id);
-    timestamps.push(pattern.timestamp);
+    ends[index] = end;
+    instants[index] = pattern.instant;
+    texts.push(pattern.id, pattern.timestamp);
+    textEnds[2 * index] = textEnd + pattern.id.length;
+    textEnd += pattern.id.length + pattern.timestamp.length;
+    textEnds[2 * index + 1] = textEnd;
+    index += 1;
     words.one(pattern.type);
     words.one(pattern.project);
     words.one(pattern.session);
@@ -52,39 +59,55 @@ export function packPatterns(patterns: readonly Pattern[]): PackedPatterns {
     lines: lines.buffer,
     ends,
     instants,
-    ids,
-    timestamps,
+    texts: texts.join(""),
+    textEnds,
     words: words.words,
     references: words.references,
   };
 }
 
 /** What can be moved to another thread instead of being copied. */
-export function transferOf({ lines, ends, instants, references }: PackedPatterns): ArrayBuffer[] {
-  return [lines, ends.buffer, instants.buffer, references.buffer];
+export function transferOf({ lines, ends, instants, textEnds, references }: PackedPatterns): ArrayBuffer[] {
+  return [lines, ends.buffer, instants.buffer, textEnds.buffer, references.buffer];
+}
+
+/** How many patterns there are. */
+export function countOf({ ends }: PackedPatterns): number {
+  return ends.length;
+}
+
+export function idAt({ texts, textEnds }: PackedPatterns, index: number): string | undefined {
+  return index < textEnds.length / 2
+    ? texts.slice(textEnds[2 * index - 1] ?? 0, textEnds[2 * index])
+    : undefined;
 }
 
 export function unpackPatterns(packed: PackedPatterns): Pattern[] {
-  const { lines, ends, instants } = packed;
+  const { lines, ends, instants, texts, textEnds } = packed;
   const words = new WordReader(packed);
+  const patterns: Pattern[] = [];
   let start = 0;
-  return packed.ids.map((id, index) => {
+  let textStart = 0;
+  for (let index = 0; index < ends.length; index += 1) {
     const end = ends[index] ?? start;
-    const line = new Uint8Array(lines, start, end - start);
-    start = end;
-    return {
-      id,
+    const idEnd = textEnds[2 * index] ?? textStart;
+    const timestampEnd = textEnds[2 * index + 1] ?? idEnd;
+    patterns.push({
+      id: texts.slice(textStart, idEnd),
       type: words.one() ?? "",
-      timestamp: packed.timestamps[index] ?? "",
+      timestamp: texts.slice(idEnd, timestampEnd),
       instant: instants[index] ?? 0n,
       project: words.one(),
       session: words.one(),
       host: words.one(),
       tags: words.list(),
       agents: words.list(),
-      line,
-    };
-  });
+      line: new Uint8Array(lines, start, end - start),
+    });
+    start = end;
+    textStart = timestampEnd;
+  }
+  return patterns;
 }
 
 class WordWriter {

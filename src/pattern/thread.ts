@@ -13,7 +13,7 @@ export interface ThreadParserOptions {
   readonly notCollected: ReadonlySet<string>;
 }
 
-/** Lines as they cross: all bytes in one buffer. */
+/** Lines as they cross: all bytes in one buffer, each line with one byte behind it. */
 export interface PackedLines {
   readonly number: number;
   readonly bytes: ArrayBuffer;
@@ -78,20 +78,29 @@ export class ParserThread {
 
 function packLines(number: number, lines: readonly ReceivedLine[]): PackedLines {
   let length = 0;
-  for (const { bytes } of lines) length += bytes.length;
-  const bytes = new Uint8Array(new ArrayBuffer(length));
+  for (const { bytes } of lines) length += bytes.length + 1;
+  const target = new Uint8Array(new ArrayBuffer(length));
   const ends = new Uint32Array(lines.length);
   const unterminated: number[] = [];
+  // Lines that came in one piece are copied in one piece, with the newlines between them.
+  let run: { readonly buffer: ArrayBufferLike; readonly start: number; readonly to: number } | undefined;
+  let runEnd = 0;
   let end = 0;
-  let index = 0;
-  for (const line of lines) {
-    bytes.set(line.bytes, end);
-    end += line.bytes.length;
-    ends[index] = end;
+  for (let index = 0; index < lines.length; index += 1) {
+    const line = lines[index];
+    if (!line) continue;
+    const { buffer, byteOffset } = line.bytes;
+    if (run?.buffer !== buffer || runEnd + 1 !== byteOffset) {
+      if (run) target.set(new Uint8Array(run.buffer, run.start, runEnd - run.start), run.to);
+      run = { buffer, start: byteOffset, to: end };
+    }
+    runEnd = byteOffset + line.bytes.length;
+    end += line.bytes.length + 1;
+    ends[index] = end - 1;
     if (!line.terminated) unterminated.push(index);
-    index += 1;
   }
-  return { number, bytes: bytes.buffer, ends, unterminated };
+  if (run) target.set(new Uint8Array(run.buffer, run.start, runEnd - run.start), run.to);
+  return { number, bytes: target.buffer, ends, unterminated };
 }
 
 export function* unpackLines({ bytes, ends, unterminated }: PackedLines): Generator<ReceivedLine> {
@@ -99,6 +108,6 @@ export function* unpackLines({ bytes, ends, unterminated }: PackedLines): Genera
   let start = 0;
   for (const [index, end] of ends.entries()) {
     yield { kind: "line", bytes: Buffer.from(bytes, start, end - start), terminated: !cut.has(index) };
-    start = end;
+    start = end + 1;
   }
 }
