@@ -104,7 +104,7 @@ const control = section(
 
 const queue = section(
   {
-    maxBatch: option(integer(1), 10_000, "Most patterns written to the store at once."),
+    maxBatch: option(integer(1), 5_000, "Most patterns written to the store at once."),
     maxDelayMs: option(
       integer(0, MAX_TIMER_MS),
       0,

@@ -1,5 +1,5 @@
 /** One received line to a pattern or a rejection. Never throws: bad input is a value. */
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 import * as v from "valibot";
 import type { Pattern } from "./pattern.ts";
 import { type Predicate, predicateOf } from "./predicate.ts";
@@ -37,6 +37,7 @@ export class PatternParser {
   readonly #rules = new Map<string, TypeRule>();
   readonly #notCollected: ReadonlySet<string>;
   readonly #now: () => number;
+  #limit = 0n;
 
   constructor(options: ParserOptions) {
     this.#zone = options.zone;
@@ -49,8 +50,11 @@ export class PatternParser {
 
   /** `line`: the received bytes without their newline, carriage return or byte order mark. */
   parseLine(line: Buffer): Parsed {
-    if (!isUtf8(line)) return rejected("invalid_utf8", "expected UTF-8, got other bytes");
-    const text = line.toString("utf8");
+    const encoding = isAscii(line) ? "latin1" : "utf8";
+    if (encoding === "utf8" && !isUtf8(line)) {
+      return rejected("invalid_utf8", "expected UTF-8, got other bytes");
+    }
+    const text = line.toString(encoding);
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -102,8 +106,11 @@ export class PatternParser {
     return { kind: "pattern", pattern };
   }
 
+  /** The clock is only asked about what lies beyond the last limit. */
   #isAhead(instant: bigint): boolean {
-    return instant > BigInt(this.#now() + MAX_AHEAD_MS) * 1_000_000n;
+    if (instant <= this.#limit) return false;
+    this.#limit = BigInt(this.#now() + MAX_AHEAD_MS) * 1_000_000n;
+    return instant > this.#limit;
   }
 }
 
