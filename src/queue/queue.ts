@@ -31,7 +31,7 @@ export interface QueueOptions<Patterns> {
   readonly maxDelayMs: number;
   readonly maxBytes: number;
   readonly parse: (lines: readonly ReceivedLine[]) => Promise<Parsed<Patterns>>;
-  /** Durable when it resolves: one outcome for each of the batch's patterns. May be called again after a failure. */
+  /** Durable when it resolves: one outcome for each of the batch's patterns, which are used up, even by a failure. */
   readonly write: (patterns: Patterns) => Promise<readonly Outcome[]>;
   /** Durable when it resolves. */
   readonly keepRejected: (lines: readonly RejectedLine[]) => Promise<void>;
@@ -170,12 +170,16 @@ export class WriteQueue<Patterns> {
   /** A batch that can't be written because of one pattern is halved until that one is found. */
   async #store(lines: readonly ReceivedLine[], parsed: Parsed<Patterns>): Promise<Settlement[]> {
     if (this.#abandoned || lines.length === 0) return [];
-    const { patterns, refused } = parsed;
+    const { refused } = parsed;
     let outcomes: readonly Outcome[] = [];
+    let unused: Parsed<Patterns> | undefined = parsed;
+    const write = async () => {
+      const { patterns } = unused ?? (await this.#options.parse(lines));
+      unused = undefined;
+      return this.#options.write(patterns);
+    };
     try {
-      if (refused.size < lines.length) {
-        outcomes = (await this.#insist(() => this.#options.write(patterns))) ?? [];
-      }
+      if (refused.size < lines.length) outcomes = (await this.#insist(write)) ?? [];
     } catch (error) {
       const [first, second] = lines;
       if (first && !second) return [{ kind: "rejected", line: notStorable(first, parsed.firstId, error) }];

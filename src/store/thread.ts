@@ -5,13 +5,13 @@
  */
 import { Worker } from "node:worker_threads";
 import { PatterndError } from "../errors.ts";
-import type { PackedPatterns } from "../pattern/pack.ts";
+import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
 import type { Backend, OpenOptions, Outcome, Page, PageRequest, StoreMetadata } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
 import { type Call, fromPlain, type Reply } from "./protocol.ts";
 
-/** A backend whose batches come packed. They are copied on their way: a batch that failed can be written again. */
+/** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
   write(patterns: readonly PackedPatterns[]): Promise<Outcome[]>;
 }
@@ -76,7 +76,7 @@ class StoreThread implements ThreadedStore {
   }
 
   write(patterns: readonly PackedPatterns[]): Promise<Outcome[]> {
-    return this.#call({ method: "write", patterns });
+    return this.#call({ method: "write", patterns }, patterns.flatMap(transferOf));
   }
 
   get(id: string): Promise<string | undefined> {
@@ -92,14 +92,14 @@ class StoreThread implements ThreadedStore {
     return this.#closing;
   }
 
-  #call<T>(call: Call): Promise<T> {
+  #call<T>(call: Call, transfer: ArrayBuffer[] = []): Promise<T> {
     if (this.#ended) return Promise.reject(this.#ended);
     this.#calls += 1;
     const number = this.#calls;
     return new Promise<T>((resolve, reject) => {
       // Our own thread answers: what a method results in is the backend's to promise.
       this.#waiting.set(number, { resolve: (result) => resolve(result as T), reject });
-      this.#worker.postMessage({ ...call, number });
+      this.#worker.postMessage({ ...call, number }, transfer);
     });
   }
 
