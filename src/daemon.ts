@@ -7,6 +7,7 @@ import type { Health } from "./control/health.ts";
 import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
 import { ControlServer } from "./control/server.ts";
 import { messageOf } from "./errors.ts";
+import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
 import { type CountedEvent, CountedEvents, createLog, errorFields, type Log } from "./log.ts";
 import { BatchParser } from "./pattern/batch-parser.ts";
@@ -83,6 +84,9 @@ async function start(
   releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));
   ingest = await listenForPatterns(config, queue, log, count);
   releases.push(() => ingest?.stop(config.shutdown.timeoutMs));
+  const outbox = takeInOutbox(config, queue, log);
+  releases.push(() => outbox.stop());
+  await outbox.start();
 
   log("info", "daemon.started", {
     version: VERSION,
@@ -193,6 +197,17 @@ function listenForPatterns(
     onRefused: () => count("connection.refused", "over ingest.maxConnections"),
     onReplyDropped: () => count("reply.dropped", "unread"),
     onFailed: (error) => log("debug", "connection.failed", errorFields(error)),
+  });
+}
+
+function takeInOutbox(config: Config, sink: WriteQueue<readonly PackedPatterns[]>, log: Log): Outbox {
+  return new Outbox({
+    ...config.outbox,
+    maxLineBytes: config.ingest.maxLineBytes,
+    sink,
+    onTaken: (file) => log("info", "outbox.taken", file),
+    onRefused: (entry) => log("warn", "outbox.refused", entry),
+    onFailed: (error) => log("error", "outbox.failed", errorFields(error)),
   });
 }
 

@@ -9,6 +9,7 @@ function line(id: string, bytes = 0): Entry {
 }
 
 class Recorder implements Sender {
+  readonly origin = "socket";
   readonly settled: Settlement[] = [];
   flushes = 0;
   settle(settlement: Settlement): void {

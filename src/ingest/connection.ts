@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
-import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
-import { type Frame, LineFramer, type OversizedLine, type UnfinishedBudget } from "./framing.ts";
+import { entryOf } from "./entry.ts";
+import { type Frame, LineFramer, type UnfinishedBudget } from "./framing.ts";
 import { parseHello, Replies } from "./replies.ts";
 
 /** How long a connection must be silent before it counts as finished while the daemon stops. */
@@ -33,6 +33,7 @@ export class Connection implements Sender {
   readonly ended: Promise<void>;
   /** Resolves when, after that, every line was settled and the receipt attempted. */
   readonly closed: Promise<void>;
+  readonly origin = "socket";
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #framer: LineFramer;
@@ -151,12 +152,7 @@ export class Connection implements Sender {
       }
     }
     this.#lines += 1;
-    this.#options.sink.put(this, this.#entryOf(frame));
-  }
-
-  #entryOf(frame: Frame): Entry {
-    if (frame.kind === "line") return frame;
-    return { kind: "rejected", line: oversized(frame, this.#options.maxLineBytes) };
+    this.#options.sink.put(this, entryOf(frame, this.#options.maxLineBytes));
   }
 
   #greet({ isKnown, ack }: { isKnown: boolean; ack: boolean }): void {
@@ -180,12 +176,4 @@ function signal(): [Promise<void>, () => void] {
     resolve = done;
   });
   return [promise, resolve];
-}
-
-function oversized({ code, head, length, sha256 }: OversizedLine, maxLineBytes: number): RejectedLine {
-  const message =
-    code === "line_too_long"
-      ? `expected at most ${maxLineBytes} bytes, got ${length}`
-      : `a line of ${length} bytes came while unfinished lines filled the shared ingest.unfinishedBytes: send it again`;
-  return { rejection: { code, message }, bytes: head, whole: { length, sha256 } };
 }

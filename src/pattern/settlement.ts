@@ -28,6 +28,7 @@ export type Settlement =
   | { readonly kind: "rejected"; readonly line: RejectedLine };
 
 export interface Sender {
+  readonly origin: "socket" | "outbox";
   /** Once for each of its lines, in the order in which they were put, when the line's fate is durable. */
   settle(settlement: Settlement): void;
   /** After the last line of a batch was settled. */
@@ -36,10 +37,12 @@ export interface Sender {
 
 /**
  * Lines since the daemon started. In every snapshot:
- * received = stored + replaced + superseded + rejected + not_collected + in_flight. Named as `/health` gives them.
+ * received + from_outbox = stored + replaced + superseded + rejected + not_collected + in_flight. Named as `/health`
+ * gives them.
  */
 export interface LineCounts {
   readonly received: number;
+  readonly from_outbox: number;
   readonly stored: number;
   readonly replaced: number;
   readonly superseded: number;

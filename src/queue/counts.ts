@@ -1,10 +1,14 @@
 import type { RejectionCode } from "../pattern/rejection.ts";
-import type { LineCounts, Settlement } from "../pattern/settlement.ts";
+import type { LineCounts, Sender, Settlement } from "../pattern/settlement.ts";
 
 export class Counts {
-  received = 0;
+  readonly #put = { socket: 0, outbox: 0 };
   readonly #settled = { stored: 0, replaced: 0, superseded: 0, rejected: 0, not_collected: 0 };
   readonly #rejectedByCode = new Map<RejectionCode, number>();
+
+  put(origin: Sender["origin"]): void {
+    this.#put[origin] += 1;
+  }
 
   settle(settlement: Settlement): void {
     this.#settled[settlement.kind] += 1;
@@ -16,13 +20,15 @@ export class Counts {
   snapshot(): LineCounts {
     const { stored, replaced, superseded, rejected, not_collected } = this.#settled;
     return {
-      received: this.received,
+      received: this.#put.socket,
+      from_outbox: this.#put.outbox,
       stored,
       replaced,
       superseded,
       rejected,
       not_collected,
-      in_flight: this.received - stored - replaced - superseded - rejected - not_collected,
+      in_flight:
+        this.#put.socket + this.#put.outbox - stored - replaced - superseded - rejected - not_collected,
       rejected_by_code: Object.fromEntries(this.#rejectedByCode),
     };
   }

@@ -91,7 +91,7 @@ export class WriteQueue<Patterns> {
   put(sender: Sender, entry: Entry): void {
     const bytes =
       LINE_OVERHEAD_BYTES + (entry.kind === "line" ? entry.bytes.length : entry.line.bytes.length);
-    this.counts.received += 1;
+    this.counts.put(sender.origin);
     this.#waiting.push({ sender, entry, bytes });
     this.#waitingBytes += bytes;
     this.#running ??= this.#run();

@@ -23,6 +23,7 @@ const reply = v.union([v.strictObject({ receipt }), v.strictObject({ reject })])
 
 const lineCounts = v.strictObject({
   received: count,
+  from_outbox: count,
   stored: count,
   replaced: count,
   superseded: count,

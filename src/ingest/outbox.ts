@@ -1,0 +1,174 @@
+/**
+ * The outbox: where emitters leave patterns while no daemon answers, one file an emission, renamed in when whole.
+ * Files are taken in one after the other, at start, when the folder changes and by a slow scan, and removed when
+ * every line is settled: a crash before that takes them in again, which changes nothing.
+ */
+import { constants, type FSWatcher, watch } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf, systemCode } from "../errors.ts";
+import type { Sender, Settlement } from "../pattern/settlement.ts";
+import type { Sink } from "./connection.ts";
+import { entryOf } from "./entry.ts";
+import { type Frame, LineFramer, UnfinishedBudget } from "./framing.ts";
+
+const SCAN_MS = 10_000;
+const CHUNK_BYTES = 256 * 1024;
+const ASIDE = ".aside";
+
+export interface OutboxOptions {
+  readonly path: string;
+  /** A larger file than this is no emission. */
+  readonly maxBytes: number;
+  readonly maxLineBytes: number;
+  readonly sink: Sink;
+  readonly onTaken: (file: { lines: number }) => void;
+  /** An entry that is not taken in, and where it was moved to; undefined if it could not even be moved. */
+  readonly onRefused: (entry: { name: string; reason: string; movedTo: string | undefined }) => void;
+  readonly onFailed: (error: unknown) => void;
+}
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  /** Entries that can't be moved aside are said once. */
+  readonly #stuck = new Set<string>();
+  #watcher: FSWatcher | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #working: Promise<void> = Promise.resolve();
+  #isQueued = false;
+  #isStopped = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the folder is there and watched; what is in it is taken in from then on. */
+  async start(): Promise<void> {
+    await mkdir(this.#options.path, { recursive: true, mode: 0o700 });
+    this.#watcher = watch(this.#options.path, () => this.#scan());
+    this.#watcher.on("error", this.#options.onFailed);
+    this.#timer = setInterval(() => this.#scan(), SCAN_MS);
+    this.#scan();
+  }
+
+  /** Puts no further lines. The file that was being read stays, and is taken in again by the next daemon. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#watcher?.close();
+    clearInterval(this.#timer);
+  }
+
+  /** One scan at a time, and one more for whatever comes meanwhile. */
+  #scan(): void {
+    if (this.#isQueued) return;
+    this.#isQueued = true;
+    this.#working = this.#working.then(async () => {
+      this.#isQueued = false;
+      try {
+        await this.#takeAll();
+      } catch (error) {
+        this.#options.onFailed(error);
+      }
+    });
+  }
+
+  async #takeAll(): Promise<void> {
+    const names = (await readdir(this.#options.path)).filter((name) => !name.startsWith(".")).sort();
+    for (const name of names) {
+      if (this.#isStopped) return;
+      if (!this.#stuck.has(name)) await this.#take(name);
+    }
+  }
+
+  async #take(name: string): Promise<void> {
+    const path = join(this.#options.path, name);
+    let file: FileHandle;
+    try {
+      // Never through a link, and never waiting for the other end of a FIFO.
+      file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (error) {
+      if (systemCode(error) !== "ENOENT") await this.#refuse(name, messageOf(error));
+      return;
+    }
+    try {
+      const reason = await this.#objection(file);
+      if (reason !== undefined) {
+        await this.#refuse(name, reason);
+        return;
+      }
+      const lines = await this.#read(file);
+      if (lines === undefined) return;
+      await unlink(path);
+      this.#options.onTaken({ lines });
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #objection(file: FileHandle): Promise<string | undefined> {
+    const [entry, folder] = await Promise.all([file.stat(), stat(this.#options.path)]);
+    if (!entry.isFile()) return "it is not a regular file";
+    if (entry.nlink !== 1) return `it has ${entry.nlink} names`;
+    if (entry.size > this.#options.maxBytes) return `it has ${entry.size} bytes, more than outbox.maxBytes`;
+    const isShared = (folder.mode & 0o020) !== 0;
+    if (!isShared && entry.uid !== folder.uid) return `it belongs to user ${entry.uid}`;
+    return undefined;
+  }
+
+  /** Resolves to the number of lines when all of them are settled; to undefined if the outbox was stopped before. */
+  async #read(file: FileHandle): Promise<number | undefined> {
+    const { sink, maxLineBytes } = this.#options;
+    const framer = new LineFramer({ maxLineBytes, budget: new UnfinishedBudget(2 * maxLineBytes) });
+    const emission = new Emission();
+    const put = (frames: readonly Frame[]) => {
+      for (const frame of frames) {
+        emission.lines += 1;
+        sink.put(emission, entryOf(frame, maxLineBytes));
+      }
+    };
+    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES })) {
+      if (this.#isStopped) return undefined;
+      put(framer.push(chunk));
+      if (sink.isFull) await new Promise<void>((resolve) => sink.onRoom(resolve));
+    }
+    put(framer.end());
+    await emission.settled();
+    return emission.lines;
+  }
+
+  async #refuse(name: string, reason: string): Promise<void> {
+    const folder = join(this.#options.path, ASIDE);
+    let movedTo: string | undefined = join(folder, name);
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await rename(join(this.#options.path, name), movedTo);
+    } catch {
+      this.#stuck.add(name);
+      movedTo = undefined;
+    }
+    this.#options.onRefused({ name, reason, movedTo });
+  }
+}
+
+/** One file's lines on their way through the queue. */
+class Emission implements Sender {
+  readonly origin = "outbox";
+  lines = 0;
+  #settled = 0;
+  #isDone: (() => void) | undefined;
+
+  settle(_settlement: Settlement): void {
+    this.#settled += 1;
+  }
+
+  flushed(): void {
+    if (this.#settled === this.lines) this.#isDone?.();
+  }
+
+  async settled(): Promise<void> {
+    if (this.#settled === this.lines) return;
+    await new Promise<void>((resolve) => {
+      this.#isDone = resolve;
+    });
+  }
+}

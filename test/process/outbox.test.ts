@@ -1,0 +1,70 @@
+/** What emitters left while no daemon answered is taken in, once; anything else in the folder is not followed. */
+import { execFileSync } from "node:child_process";
+import { linkSync, mkdirSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { askHealth, askPattern, lines } from "./client.ts";
+import { BACKENDS, Home, PROGRAM } from "./daemon.ts";
+import { taskLine } from "./patterns.ts";
+
+function emit(home: Home, id: string): void {
+  const flags = [
+    "--type",
+    "agent_usage",
+    "--id",
+    id,
+    "agent_type=a",
+    "task_type=b",
+    "success:=true",
+    "duration_ms:=1",
+  ];
+  execFileSync(process.execPath, [PROGRAM, "emit", ...flags], { env: home.env });
+}
+
+for (const backend of BACKENDS) {
+  test(`${backend}: left before the daemon starts, and while it runs`, async () => {
+    const home = new Home();
+    const outbox = join(home.state, "outbox");
+    emit(home, "before");
+    expect(readdirSync(outbox)).toHaveLength(1);
+    const daemon = await home.start({ backend });
+    await daemon.event("outbox.taken");
+    expect(await askPattern(daemon.sockets.query, "before")).toBeDefined();
+    writeFileSync(join(outbox, ".unfinished"), "");
+    writeFileSync(
+      join(outbox, "0.ndjson"),
+      lines(taskLine({ id: "running" }), "[]", taskLine({ id: "running too" })),
+    );
+    await daemon.event("outbox.taken", ({ lines: count }) => count === 3);
+    expect(await askPattern(daemon.sockets.query, "running too")).toBeDefined();
+    expect(readdirSync(outbox)).toEqual([".unfinished"]);
+    expect((await askHealth(daemon.sockets.query)).lines).toMatchObject({
+      received: 0,
+      from_outbox: 4,
+      stored: 3,
+      rejected: 1,
+    });
+  });
+}
+
+test("links, FIFOs, folders and huge files are moved aside unread", async () => {
+  const home = new Home();
+  const outbox = join(home.state, "outbox");
+  mkdirSync(outbox, { recursive: true, mode: 0o700 });
+  const secret = join(home.folder, "secret");
+  writeFileSync(secret, lines(taskLine({ id: "secret" })));
+  symlinkSync(secret, join(outbox, "a-link.ndjson"));
+  linkSync(secret, join(outbox, "b-hard-link.ndjson"));
+  execFileSync("mkfifo", [join(outbox, "c-fifo.ndjson")]);
+  mkdirSync(join(outbox, "d-folder.ndjson"));
+  writeFileSync(join(outbox, "e-huge.ndjson"), "");
+  truncateSync(join(outbox, "e-huge.ndjson"), 2_000_000);
+  writeFileSync(join(outbox, "f-good.ndjson"), lines(taskLine({ id: "good" })));
+  const daemon = await home.start({ backend: "filesystem", config: { outbox: { maxBytes: 1_000_000 } } });
+  await daemon.event("outbox.taken");
+  expect(await askPattern(daemon.sockets.query, "good")).toBeDefined();
+  expect(await askPattern(daemon.sockets.query, "secret")).toBeUndefined();
+  expect(readdirSync(outbox)).toEqual([".aside"]);
+  expect(readdirSync(join(outbox, ".aside"))).toHaveLength(5);
+  expect(daemon.log.filter(({ event }) => event === "outbox.refused")).toHaveLength(5);
+});
