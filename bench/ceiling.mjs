@@ -18,7 +18,7 @@ const CEILINGS = new Map([
   ["sqlite", insertRows],
 ]);
 
-const [backend, folder, patterns] = process.argv.slice(2);
+const [backend = "", folder = "", patterns = ""] = process.argv.slice(2);
 const elapsed = { seconds: 0, cpuSeconds: 0 };
 await CEILINGS.get(backend)?.();
 console.log(JSON.stringify(elapsed));

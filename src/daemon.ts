@@ -195,7 +195,7 @@ function listenForPatterns(
     server: `patternd/${VERSION}`,
     sink,
     onRefused: () => count("connection.refused", "over ingest.maxConnections"),
-    onReplyDropped: () => count("reply.dropped", "unread"),
+    onReplyDropped: () => count("reply.dropped", "over 64 KiB"),
     onFailed: (error) => log("debug", "connection.failed", errorFields(error)),
   });
 }

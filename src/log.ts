@@ -18,7 +18,7 @@ export const LOG_EVENTS = {
   "pattern.not_collected": "lines of types that are switched off, at most once a minute",
   "pattern.rejected": "lines that were refused, by code; a flood is one line every ten seconds",
   "rejected.dropped": "rejected.maxBytes was reached: the oldest kept lines are gone",
-  "reply.dropped": "a sender does not read its replies, and some were left out",
+  "reply.dropped": "more than 64 KiB of replies waited for a sender; the rest was left out",
   "request.failed": "a request to the query or control socket failed inside patternd",
   "store.opened": "the store is open, with its backend, path and zone",
   "store.repaired": "a write that a crash cut short was removed from a file and kept aside",

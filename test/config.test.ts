@@ -81,7 +81,7 @@ describe("values", () => {
       ingest: { socket: "/home/ann/in.sock", mode: 0o660, maxLineBytes: 4096, maxConnections: 1024 },
       query: { mode: 0o640 },
       control: { mode: 0o600 },
-      queue: { spoolPath: "/var/spool/x", maxBatch: 10_000 },
+      queue: { spoolPath: "/var/spool/x", maxBatch: 5_000 },
       outbox: { path: join(dirname(at.folder), "out") },
       metrics: { textfile: join(at.folder, "m.prom") },
       log: { file: join(at.folder, "d.log") },

@@ -1,4 +1,5 @@
 /** `patternd emit`: patterns from flags or standard input to the daemon, or into the outbox. */
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { completeLine } from "../client/complete.ts";
 import type { Batch, Receipt } from "../client/ingest.ts";
@@ -45,6 +46,10 @@ export async function emit(args: readonly string[]): Promise<number> {
 }
 
 function senderFor(flags: EmitFlags): Sender {
+  // An emission is worth more than its configuration: it goes on with the defaults.
+  if (flags.config !== undefined && !existsSync(flags.config)) {
+    say(`there is no configuration file ${flags.config}: the defaults are used`);
+  }
   const paths = readSocketPaths(process.env, flags.config);
   const sockets = flags.socket === undefined ? undefined : [resolve(flags.socket)];
   return new Sender({
@@ -125,7 +130,9 @@ class Emission {
       return await this.#sender.send(batch);
     } catch (error) {
       if (!(error instanceof PatterndError)) throw error;
-      const from = names[0] ? `from ${names[0].slice(0, -2)} on nothing was sent` : "the pattern is lost";
+      const from = names[0]
+        ? `from ${names[0].slice(0, -2)} on nothing is sure to arrive`
+        : "the pattern may be lost";
       throw new PatterndError(error.code, `${error.message}: ${from}`, { cause: error });
     }
   }

@@ -189,9 +189,12 @@ function shown(value: unknown): string {
 
 /** V8's own words quote the input around the fault; only where it stands is ours to repeat. */
 function jsonFault(error: unknown, line: string): string {
-  const position = error instanceof Error ? /position (\d+)/.exec(error.message)?.[1] : undefined;
+  const words = error instanceof Error ? error.message : "";
+  const position = /position (\d+)/.exec(words)?.[1];
   if (position !== undefined) return `a fault at character ${Number(position) + 1}`;
-  return `a line that ends too early (${line.length} characters)`;
+  return words.startsWith("Unexpected end")
+    ? `a line that ends too early (${line.length} characters)`
+    : "a text that is not JSON";
 }
 
 /** Whether the text has that many brackets at all: nearly every line has not, and need not be looked through. */
