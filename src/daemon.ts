@@ -14,12 +14,14 @@ import { BatchParser } from "./pattern/batch-parser.ts";
 import type { PackedPatterns } from "./pattern/pack.ts";
 import { WriteQueue } from "./queue/queue.ts";
 import { RejectedLines } from "./queue/rejected.ts";
-import { NotStorable } from "./store/backend.ts";
+import { NotStorable, type StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
 import { VERSION } from "./version.ts";
 
 export interface Daemon {
   readonly log: Log;
+  /** Resolves when the daemon can't go on: a defect, or a thread that ended. It is to be stopped then. */
+  readonly failed: Promise<unknown>;
   /** Finishes what is on its way, within `shutdown.timeoutMs`. Resolves to the exit status. Idempotent. */
   stop(reason: string): Promise<number>;
 }
@@ -31,11 +33,19 @@ type Count = (event: CountedEvent, kind: string) => void;
 export async function startDaemon(config: Config): Promise<Daemon> {
   const log = createLog(config.log);
   const releases: Release[] = [];
+  let onFailed: (error: unknown) => void = () => {};
+  const failed = new Promise<unknown>((resolve) => {
+    onFailed = resolve;
+  });
   try {
-    const queue = await start(config, log, releases);
+    const queue = await start(config, log, releases, (error) => {
+      log("error", "daemon.failed", errorFields(error));
+      onFailed(error);
+    });
     let stopping: Promise<number> | undefined;
     return {
       log,
+      failed,
       stop(reason) {
         stopping ??= stop(reason, queue, log, releases);
         return stopping;
@@ -53,16 +63,17 @@ async function start(
   config: Config,
   log: Log,
   releases: Release[],
+  fail: (error: unknown) => void,
 ): Promise<WriteQueue<readonly PackedPatterns[]>> {
   const counted = new CountedEvents(log);
   releases.push(() => counted.close());
   const count: Count = (event, kind) => counted.add(event, kind);
 
-  const store = await openStore(config, log);
+  const store = await openStore(config, log, fail);
   releases.push(() => store.close());
   const parser = startParser(config, store);
   releases.push(() => parser.close());
-  const queue = createQueue(config, store, parser, log, count);
+  const queue = createQueue(config, store, parser, log, count, fail);
 
   const started = new Date().toISOString();
   let ingest: IngestServer | undefined;
@@ -126,21 +137,23 @@ async function releaseAll(releases: Release[], log: Log): Promise<boolean> {
   return clean;
 }
 
+/** Ends with the time at the latest, even if the store never answers again. */
 async function finishWriting(queue: WriteQueue<readonly PackedPatterns[]>, timeoutMs: number): Promise<void> {
   const giveUp = setTimeout(() => queue.abandon(), timeoutMs);
   await queue.flush();
   clearTimeout(giveUp);
 }
 
-async function openStore(config: Config, log: Log): Promise<ThreadedStore> {
-  const store = await openInThreads(config.backend, {
+async function openStore(config: Config, log: Log, fail: (error: unknown) => void): Promise<ThreadedStore> {
+  const options = {
     path: config.path,
     durability: config.durability,
     timezone: config.timezone,
     readOnly: false,
     holder: `patternd ${VERSION}`,
-    onRepair: (repair) => log("warn", "store.repaired", { ...repair }),
-  });
+    onRepair: (repair: StoreRepair) => log("warn", "store.repaired", { ...repair }),
+  };
+  const store = await openInThreads(config.backend, options, fail);
   const { timezone, format } = store.metadata;
   log("info", "store.opened", { backend: config.backend, path: config.path, timezone, format });
   return store;
@@ -161,6 +174,7 @@ function createQueue(
   parser: BatchParser,
   log: Log,
   count: Count,
+  fail: (error: unknown) => void,
 ): WriteQueue<readonly PackedPatterns[]> {
   const rejected = new RejectedLines({
     folder: config.rejected.path,
@@ -178,6 +192,7 @@ function createQueue(
       for (const { rejection } of lines) count("pattern.rejected", rejection.code);
     },
     onNotCollected: (type) => count("pattern.not_collected", type),
+    onDefect: fail,
     onFailed: (error) => log("error", "backend.failed", errorFields(error)),
     onRecovered: () => log("info", "backend.recovered"),
     onFlushed: (batch) => log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 }),
@@ -219,7 +234,7 @@ function healthOf(
   started: string,
 ): Health {
   const { failure } = queue;
-  const reasons = failure === undefined ? [] : [`the store can't be written: ${messageOf(failure)}`];
+  const reasons = failure === undefined ? [] : [`lines can't be written: ${messageOf(failure)}`];
   return {
     status: reasons.length === 0 ? "ready" : "degraded",
     reasons,

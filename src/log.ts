@@ -1,3 +1,5 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import pino from "pino";
 import { messageOf, PatterndError, systemCode } from "./errors.ts";
 
@@ -39,7 +41,8 @@ export interface LogOptions {
 
 /** Lines are written synchronously: what was logged before a `kill -9` is there. */
 export function createLog(options: LogOptions): Log {
-  const destination = pino.destination({ dest: options.file ?? 1, sync: true, mkdir: true, mode: 0o600 });
+  if (options.file !== null) prepare(options.file);
+  const destination = pino.destination({ dest: options.file ?? 1, sync: true, mode: 0o600 });
   // Nobody may be left to read the log (a closed terminal, a full disk): that must not stop the daemon.
   destination.on("error", () => {});
   const logger = pino(
@@ -52,6 +55,16 @@ export function createLog(options: LogOptions): Log {
     destination,
   );
   return (level, event, fields = {}) => logger[level]({ event, ...fields });
+}
+
+/** pino would try on and on to open a file that can't be there. */
+function prepare(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    closeSync(openSync(file, "a", 0o600));
+  } catch (cause) {
+    throw new PatterndError("log_unusable", `can't write the log ${file}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** An error as fields of a log line. */

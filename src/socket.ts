@@ -74,6 +74,8 @@ function listen(server: Server, path: string): Promise<void> {
     server.once("error", reject);
     server.listen(path, () => {
       server.off("error", reject);
+      // From here on only an accept can fail (no descriptors left), which is the connecting side's to see.
+      server.on("error", () => {});
       resolve();
     });
   });

@@ -56,6 +56,7 @@ function queueWith(
     isRefusal: (error) => error instanceof Refused,
     onNotCollected: (type) => seen.events.push(`not collected: ${type}`),
     onFailed: () => seen.events.push("failed"),
+    onDefect: () => seen.events.push("defect"),
     onRecovered: () => seen.events.push("recovered"),
     onFlushed: () => seen.events.push("flushed"),
     ...options,

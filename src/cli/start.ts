@@ -2,7 +2,8 @@ import { constants } from "node:os";
 import { loadConfig } from "../config/load.ts";
 import { startDaemon } from "../daemon.ts";
 
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+/** SIGHUP too: a terminal that is closed must not cut the daemon short. */
+const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /**
  * `patternd start`: runs until a signal ends it, then finishes what is on its way. A second signal does not wait.
@@ -15,7 +16,10 @@ export async function start(
 ): Promise<number> {
   const signalled = firstSignal(exitAtOnce);
   const daemon = await startDaemon(loadConfig({ file: flags.config, env: process.env }));
-  return daemon.stop(await signalled);
+  const failed = daemon.failed.then(() => undefined);
+  const signal = await Promise.race([signalled, failed]);
+  const status = await daemon.stop(signal ?? "failure");
+  return signal === undefined ? 1 : status;
 }
 
 /** Listens from now on: a signal while the daemon starts must not cut it short. */

@@ -31,7 +31,7 @@ export interface ConnectionOptions {
 export class Connection implements Sender {
   /** Resolves when nothing more is read. */
   readonly ended: Promise<void>;
-  /** Resolves when, after that, every line was settled and the receipt attempted. */
+  /** Resolves when the socket is closed, by whomever. */
   readonly closed: Promise<void>;
   readonly origin = "socket";
   readonly #socket: Socket;
@@ -47,7 +47,6 @@ export class Connection implements Sender {
   #isHeldBack = false;
   #silence: NodeJS.Timeout | undefined;
   readonly #resolveEnded: () => void;
-  readonly #resolveClosed: () => void;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
@@ -59,14 +58,17 @@ export class Connection implements Sender {
     this.ended = ended;
     this.closed = closed;
     this.#resolveEnded = resolveEnded;
-    this.#resolveClosed = resolveClosed;
     socket.on("data", (chunk) => this.#read(chunk));
     socket.on("end", () => this.#end());
     socket.on("error", (error) => {
       if (!this.#isEnded) options.onFailed(error);
     });
     // Without an end of file (a reset): what was received is settled all the same.
-    socket.on("close", () => this.#end());
+    socket.on("close", () => {
+      this.#end();
+      resolveClosed();
+    });
+    socket.on("drain", () => this.#acknowledge());
   }
 
   /** While the daemon stops: reads on until end of file or silence; what has no newline by then is left out. */
@@ -104,13 +106,15 @@ export class Connection implements Sender {
   }
 
   flushed(): void {
-    if (this.#wantsAcks && this.#settledLines > this.#acked) {
-      this.#acked = this.#settledLines;
-      this.#replies.ack(this.#acked);
-    }
+    this.#acknowledge();
     if (!this.#isEnded || this.#settledLines < this.#lines) return;
     this.#replies.receipt({ lines: this.#lines, ...this.#settled });
-    this.#resolveClosed();
+  }
+
+  /** What could not be said for want of room is said when there is some. */
+  #acknowledge(): void {
+    const lines = this.#settledLines;
+    if (this.#wantsAcks && lines > this.#acked && this.#replies.ack(lines)) this.#acked = lines;
   }
 
   get #settledLines(): number {
@@ -166,7 +170,6 @@ export class Connection implements Sender {
     this.#socket.pause();
     this.#replies.refuseHello();
     this.#resolveEnded();
-    this.#resolveClosed();
   }
 }
 

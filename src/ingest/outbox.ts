@@ -3,10 +3,11 @@
  * Files are taken in one after the other, at start, when the folder changes and by a slow scan, and removed when
  * every line is settled: a crash before that takes them in again, which changes nothing.
  */
+import { randomUUID } from "node:crypto";
 import { constants, type FSWatcher, watch } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { messageOf, systemCode } from "../errors.ts";
+import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { Sender, Settlement } from "../pattern/settlement.ts";
 import type { Sink } from "./connection.ts";
 import { entryOf } from "./entry.ts";
@@ -45,8 +46,13 @@ export class Outbox {
   /** Resolves when the folder is there and watched; what is in it is taken in from then on. */
   async start(): Promise<void> {
     await mkdir(this.#options.path, { recursive: true, mode: 0o700 });
-    this.#watcher = watch(this.#options.path, () => this.#scan());
-    this.#watcher.on("error", this.#options.onFailed);
+    try {
+      this.#watcher = watch(this.#options.path, () => this.#scan());
+      this.#watcher.on("error", this.#options.onFailed);
+    } catch (error) {
+      // As many watches as the system allows are in use: the scan alone is slower, and does.
+      this.#options.onFailed(error);
+    }
     this.#timer = setInterval(() => this.#scan(), SCAN_MS);
     this.#scan();
   }
@@ -76,7 +82,13 @@ export class Outbox {
     const names = (await readdir(this.#options.path)).filter((name) => !name.startsWith(".")).sort();
     for (const name of names) {
       if (this.#isStopped) return;
-      if (!this.#stuck.has(name)) await this.#take(name);
+      if (this.#stuck.has(name)) continue;
+      try {
+        await this.#take(name);
+      } catch (error) {
+        this.#stuck.add(name);
+        this.#options.onFailed(error);
+      }
     }
   }
 
@@ -117,6 +129,7 @@ export class Outbox {
 
   /** Resolves to the number of lines when all of them are settled; to undefined if the outbox was stopped before. */
   async #read(file: FileHandle): Promise<number | undefined> {
+    const { size } = await file.stat();
     const { sink, maxLineBytes } = this.#options;
     const framer = new LineFramer({ maxLineBytes, budget: new UnfinishedBudget(2 * maxLineBytes) });
     const emission = new Emission();
@@ -126,11 +139,14 @@ export class Outbox {
         sink.put(emission, entryOf(frame, maxLineBytes));
       }
     };
-    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES })) {
+    // Not beyond the size that was checked: an entry that grows meanwhile is no emission.
+    const end = Math.max(0, size - 1);
+    for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES, end })) {
       if (this.#isStopped) return undefined;
       put(framer.push(chunk));
       if (sink.isFull) await new Promise<void>((resolve) => sink.onRoom(resolve));
     }
+    if (this.#isStopped) return undefined;
     put(framer.end());
     await emission.settled();
     return emission.lines;
@@ -138,15 +154,24 @@ export class Outbox {
 
   async #refuse(name: string, reason: string): Promise<void> {
     const folder = join(this.#options.path, ASIDE);
-    let movedTo: string | undefined = join(folder, name);
+    let movedTo: string | undefined = join(folder, `${randomUUID()}-${name}`);
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makePrivate(folder);
       await rename(join(this.#options.path, name), movedTo);
     } catch {
       this.#stuck.add(name);
       movedTo = undefined;
     }
     this.#options.onRefused({ name, reason, movedTo });
+  }
+}
+
+/** In a shared outbox another emitter could have made it, or put a link in its place: then nothing is moved. */
+async function makePrivate(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const made = await lstat(folder);
+  if (!made.isDirectory() || made.uid !== process.getuid?.() || (made.mode & 0o077) !== 0) {
+    throw new PatterndError("outbox_unusable", `${folder} is not a private folder of this user`);
   }
 }
 

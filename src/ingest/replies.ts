@@ -4,7 +4,9 @@ import * as v from "valibot";
 import type { Rejection } from "../pattern/rejection.ts";
 
 /** The most that is held for a sender that does not read, and the most rejections before a receipt. */
-export const REPLY_BYTES = 64 * 1024;
+const REPLY_BYTES = 64 * 1024;
+/** How long a sender may take to read the end of what it is told. */
+const LAST_REPLY_MS = 10_000;
 const PROTOCOL_VERSION = 1;
 
 export interface Receipt {
@@ -15,11 +17,12 @@ export interface Receipt {
   readonly notCollected: number;
 }
 
-/** A pattern may have a field `hello`, but then it has an id as well. */
+/** A pattern may have a field `hello`, but then it has an id or a type as well. */
 const helloSchema = v.object({
   hello: v.unknown(),
   ack: v.optional(v.boolean(), false),
   pattern_id: v.optional(v.undefined()),
+  pattern_type: v.optional(v.undefined()),
 });
 
 /** What a first line asks for: nothing (undefined), or a conversation; `version` may be one that nobody knows. */
@@ -56,9 +59,9 @@ export class Replies {
     this.#send({ hello: PROTOCOL_VERSION, server, max_line_bytes: maxLineBytes });
   }
 
-  /** Lines 1 to `lines` are settled. */
-  ack(lines: number): void {
-    this.#send({ ack: lines });
+  /** Lines 1 to `lines` are settled. Whether there was room to say so: the next ack says it as well. */
+  ack(lines: number): boolean {
+    return this.#send({ ack: lines });
   }
 
   reject(line: number, { code, path, message, patternId }: Rejection): void {
@@ -77,21 +80,25 @@ export class Replies {
     this.#end({ error: { code: "unknown_hello", message } });
   }
 
-  #send(reply: object): void {
+  #send(reply: object): boolean {
     const text = `${JSON.stringify(reply)}\n`;
     const waiting = this.#isListening ? this.#socket.writableLength : this.#heldBytes;
     if (waiting + text.length > REPLY_BYTES) {
       this.#onDropped();
-    } else if (this.#isListening) {
+      return false;
+    }
+    if (this.#isListening) {
       this.#socket.write(text);
     } else {
       this.#held.push(text);
       this.#heldBytes += text.length;
     }
+    return true;
   }
 
   /** Nothing more is read: a sender that keeps its side open must not keep the connection. */
   #end(reply: object): void {
+    this.#socket.setTimeout(LAST_REPLY_MS, () => this.#socket.destroy());
     this.#socket.end(`${this.#held.join("")}${JSON.stringify(reply)}\n`, () => this.#socket.destroy());
     this.#held = [];
   }

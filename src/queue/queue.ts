@@ -40,6 +40,8 @@ export interface QueueOptions<Patterns> {
   readonly onNotCollected: (type: string) => void;
   readonly onFailed: (error: unknown) => void;
   readonly onRecovered: () => void;
+  /** Something that must not happen did: the queue has stopped for good. */
+  readonly onDefect: (error: unknown) => void;
   readonly onFlushed: (batch: { lines: number; bytes: number; ms: number }) => void;
 }
 
@@ -68,11 +70,16 @@ export class WriteQueue<Patterns> {
   #waiting: Queued[] = [];
   #waitingBytes = 0;
   #inFlightBytes = 0;
+  /** Lines so far: put, and settled. */
+  #put = 0;
+  #settled = 0;
   #running: Promise<void> | undefined;
   #abandoned = false;
   #wake: (() => void) | undefined;
+  #endDelay: (() => void) | undefined;
   #failure: unknown;
   readonly #onRoom = new Set<() => void>();
+  #flushing: { readonly upTo: number; readonly resolve: () => void }[] = [];
 
   constructor(options: QueueOptions<Patterns>) {
     this.#options = options;
@@ -92,9 +99,12 @@ export class WriteQueue<Patterns> {
     const bytes =
       LINE_OVERHEAD_BYTES + (entry.kind === "line" ? entry.bytes.length : entry.line.bytes.length);
     this.counts.put(sender.origin);
+    this.#put += 1;
     this.#waiting.push({ sender, entry, bytes });
     this.#waitingBytes += bytes;
     this.#running ??= this.#run();
+    if (this.#waiting.length >= this.#options.maxBatch || this.#waitingBytes >= BATCH_BYTES)
+      this.#endDelay?.();
   }
 
   /** Calls back once, when there is room again. */
@@ -102,30 +112,38 @@ export class WriteQueue<Patterns> {
     this.#onRoom.add(callback);
   }
 
-  /** Resolves when everything that was put is settled or abandoned. */
-  async flush(): Promise<void> {
-    while (this.#running) await this.#running;
+  /** Resolves when everything that was put before is settled or abandoned. */
+  flush(): Promise<void> {
+    if (this.#settled === this.#put || this.#abandoned) return Promise.resolve();
+    this.#endDelay?.();
+    return new Promise((resolve) => this.#flushing.push({ upTo: this.#put, resolve }));
   }
 
   /** Gives up what is waiting: no more attempts, and nothing of it is settled. */
   abandon(): void {
     this.#abandoned = true;
     this.#wake?.();
+    this.#endFlushes(Number.POSITIVE_INFINITY);
   }
 
   /** One batch is written while the next one is parsed. */
   async #run(): Promise<void> {
-    await this.#pause(this.#options.maxDelayMs);
-    let finishing = Promise.resolve();
-    while (this.#waiting.length > 0 && !this.#abandoned) {
-      const batch = this.#take();
-      const parsed = await this.#options.parse(batch.lines);
-      await finishing;
-      finishing = this.#finish(batch, parsed);
-      if (this.#waiting.length === 0) await finishing;
+    try {
+      await this.#pause(this.#options.maxDelayMs, "delay");
+      let finishing = Promise.resolve(true);
+      // Nothing may be awaited between the last look at what waits and the end.
+      while (this.#waiting.length > 0 && !this.#abandoned) {
+        const batch = this.#take();
+        const [parsed] = await Promise.all([this.#options.parse(batch.lines), finishing]);
+        finishing = this.#finish(batch, parsed);
+        if (this.#waiting.length === 0) await finishing;
+      }
+      this.#running = undefined;
+    } catch (error) {
+      // A defect: the queue stands still, and nothing more is acknowledged.
+      this.abandon();
+      this.#options.onDefect(error);
     }
-    await finishing;
-    this.#running = undefined;
   }
 
   #take(): Batch {
@@ -143,17 +161,23 @@ export class WriteQueue<Patterns> {
     return { queued, lines, bytes };
   }
 
-  async #finish({ queued, lines, bytes }: Batch, parsed: Parsed<Patterns>): Promise<void> {
+  /** Whether the batch is settled: an abandoned one is not. */
+  async #finish({ queued, lines, bytes }: Batch, parsed: Parsed<Patterns>): Promise<boolean> {
     const started = performance.now();
-    const results = (await this.#store(lines, parsed)).values();
-    if (this.#abandoned) return;
+    const results = (await this.#store(lines, parsed))?.values();
+    if (!results) return false;
     const settlements = queued.map(
       ({ entry }): Settlement => (entry.kind === "line" ? (results.next().value ?? missing()) : entry),
     );
     const rejected: RejectedLine[] = [];
     for (const settlement of settlements) if (settlement.kind === "rejected") rejected.push(settlement.line);
-    if (rejected.length > 0) await this.#insist(() => this.#options.keepRejected(rejected));
-    if (this.#abandoned) return;
+    if (rejected.length > 0) {
+      const kept = await this.#insist(async () => {
+        await this.#options.keepRejected(rejected);
+        return true;
+      });
+      if (!kept) return false;
+    }
     const senders = new Set<Sender>();
     for (const [index, { sender }] of queued.entries()) {
       const settlement = settlements[index] ?? missing();
@@ -163,30 +187,48 @@ export class WriteQueue<Patterns> {
     }
     for (const sender of senders) sender.flushed();
     this.#inFlightBytes -= bytes;
+    this.#settled += queued.length;
     this.#options.onFlushed({ lines: queued.length, bytes, ms: performance.now() - started });
     this.#callBack();
+    this.#endFlushes(this.#settled);
+    return true;
   }
 
-  /** A batch that can't be written because of one pattern is halved until that one is found. */
-  async #store(lines: readonly ReceivedLine[], parsed: Parsed<Patterns>): Promise<Settlement[]> {
-    if (this.#abandoned || lines.length === 0) return [];
-    const { refused } = parsed;
-    let outcomes: readonly Outcome[] = [];
-    let unused: Parsed<Patterns> | undefined = parsed;
-    const write = async () => {
-      const { patterns } = unused ?? (await this.#options.parse(lines));
-      unused = undefined;
-      return this.#options.write(patterns);
+  /**
+   * What became of each line; undefined if the queue was abandoned first. A batch that can't be written because of
+   * one pattern is halved until that one is found.
+   */
+  async #store(lines: readonly ReceivedLine[], first: Parsed<Patterns>): Promise<Settlement[] | undefined> {
+    let parsed = first;
+    let isUsed = false;
+    const write = async (): Promise<readonly Outcome[]> => {
+      // What is refused may depend on the clock: the parse that was written is the one that counts.
+      if (isUsed) parsed = await this.#options.parse(lines);
+      isUsed = true;
+      return parsed.refused.size < lines.length ? this.#options.write(parsed.patterns) : [];
     };
     try {
-      if (refused.size < lines.length) outcomes = (await this.#insist(write)) ?? [];
+      const outcomes = await this.#insist(write);
+      return outcomes && this.#settlements(lines, parsed, outcomes);
     } catch (error) {
-      const [first, second] = lines;
-      if (first && !second) return [{ kind: "rejected", line: notStorable(first, parsed.firstId, error) }];
+      const [line, second] = lines;
+      if (line && !second) return [{ kind: "rejected", line: notStorable(line, parsed.firstId, error) }];
       const middle = lines.length >> 1;
-      return [...(await this.#again(lines.slice(0, middle))), ...(await this.#again(lines.slice(middle)))];
+      const before = await this.#again(lines.slice(0, middle));
+      const after = before && (await this.#again(lines.slice(middle)));
+      return before && after && [...before, ...after];
     }
-    if (this.#abandoned) return [];
+  }
+
+  async #again(lines: readonly ReceivedLine[]): Promise<Settlement[] | undefined> {
+    return this.#store(lines, await this.#options.parse(lines));
+  }
+
+  #settlements(
+    lines: readonly ReceivedLine[],
+    { refused }: Parsed<Patterns>,
+    outcomes: readonly Outcome[],
+  ): Settlement[] {
     const next = outcomes.values();
     return lines.map((line, index) => {
       const refusal = refused.get(index);
@@ -197,10 +239,6 @@ export class WriteQueue<Patterns> {
       this.#options.onNotCollected(refusal.type);
       return SETTLED.not_collected;
     });
-  }
-
-  async #again(lines: readonly ReceivedLine[]): Promise<Settlement[]> {
-    return this.#store(lines, await this.#options.parse(lines));
   }
 
   /** Tries until it works, the pattern is refused (throws) or the queue is abandoned (undefined). */
@@ -215,21 +253,30 @@ export class WriteQueue<Patterns> {
         if (this.#options.isRefusal(error)) throw error;
         if (this.#failure === undefined) this.#options.onFailed(error);
         this.#failure = error;
-        await this.#pause(retryDelayMs(failures));
+        await this.#pause(retryDelayMs(failures), "failure");
       }
     }
     return undefined;
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
+  /** A delay ends early for a flush or a full batch; the wait after a failure only when the queue is abandoned. */
+  async #pause(ms: number, reason: "delay" | "failure"): Promise<void> {
+    await new Promise<void>((resolve) => {
       const timer = ms > 0 ? setTimeout(resolve, ms) : undefined;
       if (!timer) setImmediate(resolve);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
+      if (reason === "delay") this.#endDelay = this.#wake;
     });
+    this.#endDelay = undefined;
+  }
+
+  #endFlushes(settled: number): void {
+    const ended = this.#flushing.filter(({ upTo }) => upTo <= settled);
+    this.#flushing = this.#flushing.filter(({ upTo }) => upTo > settled);
+    for (const { resolve } of ended) resolve();
   }
 
   #callBack(): void {

@@ -17,10 +17,14 @@ export interface ThreadedStore extends Omit<Backend, "write"> {
 }
 
 /** Opens the store for writing, in two threads: one that writes and one that answers questions. */
-export async function openInThreads(kind: BackendKind, options: OpenOptions): Promise<ThreadedStore> {
-  const writer = await StoreThread.open(kind, options);
+export async function openInThreads(
+  kind: BackendKind,
+  options: OpenOptions,
+  onEnded: (error: Error) => void,
+): Promise<ThreadedStore> {
+  const writer = await StoreThread.open(kind, options, onEnded);
   try {
-    const reader = await StoreThread.open(kind, { ...options, readOnly: true });
+    const reader = await StoreThread.open(kind, { ...options, readOnly: true }, onEnded);
     return {
       metadata: writer.metadata,
       write: (patterns) => writer.write(patterns),
@@ -28,7 +32,8 @@ export async function openInThreads(kind: BackendKind, options: OpenOptions): Pr
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
       close: async () => {
-        await reader.close();
+        // Questions that are still asked have nobody left to ask them.
+        await reader.terminate();
         await writer.close();
       },
     };
@@ -37,6 +42,8 @@ export async function openInThreads(kind: BackendKind, options: OpenOptions): Pr
     throw error;
   }
 }
+
+const CLOSE_MS = 10_000;
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -50,16 +57,22 @@ class StoreThread implements ThreadedStore {
   #calls = 0;
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
+  readonly #onEnded: (error: Error) => void;
 
-  private constructor(worker: Worker, metadata: StoreMetadata) {
+  private constructor(worker: Worker, metadata: StoreMetadata, onEnded: (error: Error) => void) {
     this.#worker = worker;
+    this.#onEnded = onEnded;
     this.metadata = metadata;
     worker.on("message", (reply: Reply) => this.#settle(reply));
     worker.on("error", (cause) => this.#end(cause));
     worker.on("exit", () => this.#end(undefined));
   }
 
-  static async open(kind: BackendKind, { onRepair, ...options }: OpenOptions): Promise<StoreThread> {
+  static async open(
+    kind: BackendKind,
+    { onRepair, ...options }: OpenOptions,
+    onEnded: (error: Error) => void,
+  ): Promise<StoreThread> {
     const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: { kind, options } });
     const reply = await new Promise<Reply>((resolve, reject) => {
       worker.once("message", resolve);
@@ -67,7 +80,7 @@ class StoreThread implements ThreadedStore {
     });
     if ("opened" in reply) {
       for (const repair of reply.repairs) onRepair?.(repair);
-      return new StoreThread(worker, reply.opened);
+      return new StoreThread(worker, reply.opened, onEnded);
     }
     await worker.terminate();
     throw "error" in reply
@@ -88,8 +101,20 @@ class StoreThread implements ThreadedStore {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#ended ? Promise.resolve() : this.#call({ method: "close" });
+    this.#closing ??= this.#ended ? Promise.resolve() : this.#closeWithin(CLOSE_MS);
     return this.#closing;
+  }
+
+  async terminate(): Promise<void> {
+    this.#closing ??= Promise.resolve();
+    await this.#worker.terminate();
+  }
+
+  /** A call that never returns (a disk that hangs) must not keep the daemon from ending. */
+  async #closeWithin(ms: number): Promise<void> {
+    const timer = setTimeout(() => this.#worker.terminate(), ms);
+    await this.#call({ method: "close" });
+    clearTimeout(timer);
   }
 
   #call<T>(call: Call, transfer: ArrayBuffer[] = []): Promise<T> {
@@ -119,5 +144,6 @@ class StoreThread implements ThreadedStore {
     );
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
+    if (!this.#closing) this.#onEnded(this.#ended);
   }
 }

@@ -69,7 +69,8 @@ class FilesystemBackend implements Backend {
   async write(patterns: readonly Pattern[]): Promise<Outcome[]> {
     return this.#whileOpen(() => {
       if (!this.#held) throw new PatterndError("store_failed", `${this.#path} is open for reading only`);
-      return this.#held.writer.write(patterns);
+      const { writer } = this.#held;
+      return refusing(() => writer.write(patterns));
     });
   }
 
@@ -100,8 +101,17 @@ function machinery<T>(step: () => T): T {
     return step();
   } catch (cause) {
     const code = systemCode(cause);
-    if (cause instanceof PatterndError || code === undefined) throw cause;
-    if (REFUSALS.has(code)) throw new NotStorable(messageOf(cause), { cause });
+    if (cause instanceof PatterndError || cause instanceof NotStorable || code === undefined) throw cause;
     throw new PatterndError("store_failed", messageOf(cause), { cause });
+  }
+}
+
+/** What the system refuses for good is the pattern's fault, not the machinery's. */
+function refusing<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (cause) {
+    if (!REFUSALS.has(systemCode(cause) ?? "")) throw cause;
+    throw new NotStorable(messageOf(cause), { cause });
   }
 }

@@ -39,8 +39,9 @@ export function listDays(root: string): number[] {
   for (const year of list(root, /^\d{4}$/)) {
     for (const month of list(join(root, year), /^\d{2}$/)) {
       for (const day of list(join(root, year, month), /^\d{2}$/)) {
-        const ms = Date.parse(`${year}-${month}-${day}T00:00:00Z`);
-        if (!Number.isNaN(ms)) days.push(ms / DAY_MS);
+        const number = Date.parse(`${year}-${month}-${day}T00:00:00Z`) / DAY_MS;
+        // Not every parser refuses the 31st of February.
+        if (!Number.isNaN(number) && dayFolder(number) === `${year}/${month}/${day}`) days.push(number);
       }
     }
   }

@@ -27,10 +27,11 @@ export class SegmentReader {
     const { after } = request;
     const newest = lesser(filter.end, after?.instant);
     const matches = contentMatcher(filter);
+    const sizes = new Sizes(this.#root);
     for (const day of listDays(this.#root)) {
       if (newest !== undefined && day > dayOf(newest)) continue;
       if (filter.start !== undefined && day < dayOf(filter.start)) break;
-      this.#readDay(day, filter.patternType, (line) => {
+      this.#readDay(day, sizes, filter.patternType, (line) => {
         const found = readStored(line, this.#zone);
         if (!found || (newest !== undefined && found.instant > newest)) return;
         if (filter.start !== undefined && found.instant < filter.start) return;
@@ -45,9 +46,10 @@ export class SegmentReader {
 
   get(id: string): string | undefined {
     const plain = Buffer.from(id, "utf8");
+    const sizes = new Sizes(this.#root);
     let line: string | undefined;
     for (const day of listDays(this.#root)) {
-      this.#readDay(day, undefined, (candidate) => {
+      this.#readDay(day, sizes, undefined, (candidate) => {
         // An id may be written with escapes: only a line without any can be passed over unread.
         if (!candidate.includes(plain) && !candidate.includes("\\")) return;
         if (readStored(candidate, this.#zone)?.id === id) line = candidate.toString("utf8");
@@ -58,14 +60,11 @@ export class SegmentReader {
   }
 
   /** Every line that counts. Sizes are taken before the marks are read (see replaced.ts). */
-  #readDay(day: number, type: string | undefined, visit: Visit): void {
-    const types = listTypes(this.#root, day);
-    const sizes = new Map(types.map((name) => [name, this.#sizeOf(day, name)]));
-    const replaced = readReplaced(this.#root, day, (byDay, byType) =>
-      byDay === day ? (sizes.get(byType) ?? 0) : this.#sizeOf(byDay, byType),
-    );
-    for (const [name, size] of sizes) {
-      if (type !== undefined && type !== name) continue;
+  #readDay(day: number, sizes: Sizes, type: string | undefined, visit: Visit): void {
+    const segments = sizes.visit(day);
+    const replaced = readReplaced(this.#root, day, (byDay, byType) => sizes.of(byDay, byType));
+    for (const [name, size] of segments) {
+      if (size === 0 || (type !== undefined && type !== name)) continue;
       const gone = replaced.get(name);
       const fd = openSync(segmentPath(this.#root, day, name), "r");
       try {
@@ -77,9 +76,31 @@ export class SegmentReader {
       }
     }
   }
+}
 
-  #sizeOf(day: number, type: string): number {
-    return statSync(segmentPath(this.#root, day, type), { throwIfNoEntry: false })?.size ?? 0;
+/** The segments' sizes as one question sees them: each is looked at once, and a visited day does not grow. */
+class Sizes {
+  readonly #root: string;
+  readonly #days = new Map<number, Map<string, number>>();
+  readonly #visited = new Set<number>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  visit(day: number): ReadonlyMap<string, number> {
+    for (const type of listTypes(this.#root, day)) this.of(day, type);
+    this.#visited.add(day);
+    return this.#days.get(day) ?? new Map();
+  }
+
+  of(day: number, type: string): number {
+    const known = this.#days.get(day)?.get(type);
+    if (known !== undefined || this.#visited.has(day)) return known ?? 0;
+    const size = statSync(segmentPath(this.#root, day, type), { throwIfNoEntry: false })?.size ?? 0;
+    const ofDay = this.#days.get(day) ?? new Map<string, number>();
+    this.#days.set(day, ofDay.set(type, size));
+    return size;
   }
 }
 

@@ -63,7 +63,7 @@ export function settleMarks(root: string, day: number, sizeOf: SizeOf): void {
   const marks = parseMarks(text);
   if (text.endsWith("\n") ? !marks.some((mark) => mark.by) : text === "") return;
   const settled = marks
-    .filter((mark) => counts(mark, sizeOf))
+    .filter((mark) => counts(mark, sizeOf) && sizeOf(day, mark.type) > mark.offset)
     .map(({ type, offset }) => `${JSON.stringify({ type, offset })}\n`);
   writeFileDurably(replacedPath(root, day), settled.join(""));
 }
@@ -83,12 +83,20 @@ function readText(root: string, day: number): string {
   }
 }
 
-/** A line that a crash cut short marks nothing: the line that it announced was never written. */
+/** What a crash left of a mark marks nothing: the line that it announced was never written. */
 function parseMarks(text: string): Mark[] {
   const marks: Mark[] = [];
   for (const line of text.split("\n").slice(0, -1)) {
-    const mark = v.safeParse(markSchema, JSON.parse(line));
+    const mark = v.safeParse(markSchema, parseJson(line));
     if (mark.success) marks.push(mark.output);
   }
   return marks;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -127,7 +127,8 @@ export class Segments {
 
   /** Cuts off what was appended: at once if that works, else before anything else is written. */
   takeBack(additions: readonly Addition[]): void {
-    this.#undo.push(...additions);
+    // Undone from the end: lines go before the marks that name them.
+    this.#undo.unshift(...additions);
     try {
       this.#undoFailed();
     } catch {
@@ -142,10 +143,15 @@ export class Segments {
   #openFor(addition: Addition): number {
     if (addition.before === 0) makeFolder(dirname(addition.path));
     const fd = this.file(addition.path);
-    const { size } = fstatSync(fd);
-    if (size !== addition.before) {
-      const message = `${addition.path} has ${size} bytes where patternd left ${addition.before}: something else writes to it`;
-      throw new PatterndError("store_failed", message);
+    const { size, ino } = fstatSync(fd);
+    // A descriptor goes on working when its file was removed or replaced, and what is written to it is gone.
+    const isThere = statSync(addition.path, { throwIfNoEntry: false })?.ino === ino;
+    if (!isThere || size !== addition.before) {
+      const found = isThere ? `has ${size} bytes` : "is gone";
+      const message = `${addition.path} ${found} where patternd left ${addition.before} bytes`;
+      throw new PatterndError("store_failed", message, {
+        hint: "Nothing else may write to the store of a running daemon: restart it, and it reads the store anew.",
+      });
     }
     return fd;
   }

@@ -1,9 +1,11 @@
 import { closeSync, openSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
+import { syncPath } from "../durable.ts";
 import { hashId, type IdHash, IdTable, type Location } from "./ids.ts";
-import { dayOf, listDays, listTypes } from "./layout.ts";
+import { dayFolder, dayOf, listDays, listTypes } from "./layout.ts";
 import { readLineAt, readLines } from "./lines.ts";
 import { readStored } from "./reader.ts";
 import { cutTornTail } from "./repair.ts";
@@ -45,6 +47,7 @@ export class SegmentWriter {
     this.#segments = new Segments(options.path, options.durability);
     const days = listDays(this.#root);
     for (const day of days) this.#repair(day, options);
+    if (options.durability === "fsync") for (const day of days) this.#makeDurable(day);
     for (const day of days) settleMarks(this.#root, day, this.#sizeOf);
     for (const day of days) this.#readIds(day);
   }
@@ -128,6 +131,15 @@ export class SegmentWriter {
       segment.size -= repair.bytes;
       options.onRepair?.(repair);
     }
+  }
+
+  /**
+   * A crash may have left lines that are readable and not durable. From here on they are known, and a sender that
+   * sends one again is told that it is stored: so they have to be.
+   */
+  #makeDurable(day: number): void {
+    for (const type of listTypes(this.#root, day)) syncPath(this.#segments.at(day, type).path);
+    syncPath(join(this.#root, dayFolder(day)));
   }
 
   #readIds(day: number): void {

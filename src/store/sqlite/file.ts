@@ -97,6 +97,9 @@ export function configureWriter(db: Connection, durability: "fsync" | "os"): voi
   db.pragma("wal_autocheckpoint = 10000");
   db.pragma("cache_size = -65536");
   db.pragma("temp_store = MEMORY");
+  // A crash may have left commits in the WAL that are readable and not durable. A sender that sends one of them
+  // again is told that it is stored, so they have to be: a checkpoint syncs them.
+  if (durability === "fsync") db.pragma("wal_checkpoint(PASSIVE)");
 }
 
 export function openReader(driver: Driver, file: string): Connection {
