@@ -156,6 +156,54 @@ test("a failing backend is tried again, and said once", async () => {
   expect(queue.failure).toBeUndefined();
 });
 
+test("a delay ends when a batch is full, and for a flush", async () => {
+  const { queue, seen } = queueWith(store, { maxDelayMs: 2 ** 30, maxBatch: 2 });
+  const sender = new Recorder();
+  queue.put(sender, line("a"));
+  queue.put(sender, line("b"));
+  await queue.flush();
+  expect(seen.batches).toEqual([["a", "b"]]);
+  queue.put(sender, line("c"));
+  await queue.flush();
+  expect(sender.settled).toHaveLength(3);
+});
+
+test("a flush waits for what was put before it, not for what comes after", async () => {
+  const { queue } = queueWith(async (ids) => (ids.includes("never") ? new Promise(() => {}) : store(ids)));
+  const sender = new Recorder();
+  queue.put(sender, line("a"));
+  const flushed = queue.flush();
+  await new Promise(setImmediate);
+  queue.put(sender, line("never"));
+  await flushed;
+  expect(sender.settled).toEqual([{ kind: "stored" }]);
+});
+
+test("when a batch is tried again, the parse that was written is the one that counts", async () => {
+  let isEarly = true;
+  const { queue } = queueWith(
+    async (ids) => {
+      if (!isEarly) return store(ids);
+      isEarly = false;
+      throw new Error("disk full");
+    },
+    {
+      parse: async (lines) => {
+        const patterns = lines.map(({ bytes }) => bytes.toString());
+        if (!isEarly) return { patterns, firstId: patterns[0], refused: new Map<number, Refusal>() };
+        const rejection = { code: "invalid_field", message: "expected not ahead of the clock" } as const;
+        const refused = new Map<number, Refusal>([[0, { kind: "rejection", rejection }]]);
+        return { patterns: patterns.slice(1), firstId: patterns[1], refused };
+      },
+    },
+  );
+  const sender = new Recorder();
+  queue.put(sender, line("a"));
+  queue.put(sender, line("b"));
+  await queue.flush();
+  expect(sender.settled).toEqual([{ kind: "stored" }, { kind: "stored" }]);
+});
+
 test("an abandoned queue settles nothing more, and ends", async () => {
   let failed = () => {};
   const failing = new Promise<void>((resolve) => {
