@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { expect, onTestFinished, test } from "vitest";
-import { createWorld, errorLine, linesOf, MAIN, type World } from "./cli-world.ts";
+import { createWorld, emitSettled, errorLine, linesOf, MAIN, type World } from "./cli-world.ts";
 
 const TASK = [
   "emit",
@@ -134,7 +134,7 @@ test("more than one connection's worth of lines is settled, each line with its o
   const good = errorLine("x", "2026-01-02", { note: "n".repeat(2000) });
   const lines = Array.from({ length: 5_000 }, (_, i) => good.replace('"x"', `"x${i}"`));
   lines[4_990] = "{}";
-  const { status, stdout, stderr } = await world.run(["emit", "--json"], { input: lines.join("\n") });
+  const { status, stdout, stderr } = await emitSettled(world, ["emit", "--json"], lines.join("\n"));
   expect(JSON.parse(stdout)).toEqual({
     receipt: { lines: 5_000, stored: 4_999, rejected: 1, not_collected: 0 },
   });

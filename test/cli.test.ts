@@ -3,10 +3,10 @@ import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createWorld, errorLine, linesOf, MAIN, type World } from "./cli-world.ts";
+import { createWorld, emitSettled, errorLine, linesOf, MAIN, type World } from "./cli-world.ts";
 
 async function emit(world: World, lines: readonly string[]): Promise<void> {
-  const { status, stderr } = await world.run(["emit"], { input: lines.join("\n") });
+  const { status, stderr } = await emitSettled(world, ["emit"], lines.join("\n"));
   expect([status, stderr]).toEqual([0, ""]);
 }
 
