@@ -3,6 +3,7 @@
  * (see `pattern/rejection.ts`). Every code is listed in docs/errors.md, and a test holds the two together.
  */
 const CATALOGUE = {
+  backend_unknown: "Use backend filesystem or sqlite.",
   bad_request: "See docs/protocol.md for the parameters of this request.",
   config_invalid: "Correct the named key; `patternd check-config` checks the file without starting anything.",
   config_unreadable: "Check that the file exists and that this user may read it.",
@@ -14,8 +15,6 @@ const CATALOGUE = {
   not_found: "Check the spelling of what was asked for.",
   outbox_full: "Start the daemon, which takes the outbox in, or raise outbox.maxBytes.",
   outbox_unusable: "Check the folder (outbox.path): space, owner, permissions.",
-  pattern_invalid:
-    "Correct the field that the message names; docs/protocol.md lists the fields of each type.",
   socket_in_use: "Another daemon answers on this socket: stop it, or give this one its own socket paths.",
   socket_path_too_long: "A Unix socket's path has at most 107 bytes: configure a shorter one.",
   socket_unusable: "Check that the folder exists and that this user may write to it.",

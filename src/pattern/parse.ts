@@ -4,13 +4,14 @@ import * as v from "valibot";
 import type { Pattern } from "./pattern.ts";
 import { type Predicate, predicateOf } from "./predicate.ts";
 import type { Rejection, RejectionCode } from "./rejection.ts";
-import { type DeclaredTypes, isObject, type PatternSchema, patternSchemas } from "./schema.ts";
+import { anyPattern, type DeclaredTypes, isObject, type PatternSchema, patternSchemas } from "./schema.ts";
 import { parseTimestamp, TIMESTAMP_FORM } from "./timestamp.ts";
 import type { Zone } from "./zone.ts";
 
 export const MAX_DEPTH = 100;
 const MAX_AHEAD_MS = 24 * 60 * 60 * 1000;
 const SHOWN_CHARACTERS = 60;
+const NO_BYTES = new Uint8Array();
 
 export type Parsed =
   | { readonly kind: "pattern"; readonly pattern: Pattern }
@@ -81,6 +82,30 @@ export class PatternParser {
     return rejected("invalid_field", `expected a string, got ${shown(type)}`, "pattern_type", idOf(value));
   }
 
+  /** Everything that is wrong with a value that is already parsed, where the others stop at the first fault. */
+  faults(value: unknown): Rejection[] {
+    const parsed = this.parseValue(value, NO_BYTES);
+    if (parsed.kind !== "rejection") return [];
+    const first = parsed.rejection;
+    if (first.code === "too_deep" || !isObject(value)) return [first];
+    const type = Object.hasOwn(value, "pattern_type") ? value.pattern_type : undefined;
+    const rule = typeof type === "string" ? this.#rules.get(type) : undefined;
+    if (rule) return [...shapeFaults(rule.schema, value), ...this.#timeFaults(value)];
+    const others = shapeFaults(anyPattern, value).filter(({ path }) => path !== "pattern_type");
+    return [first, ...others, ...this.#timeFaults(value)];
+  }
+
+  *#timeFaults(value: Record<string, unknown>): Generator<Rejection> {
+    const { timestamp, context } = value;
+    const id = idOf(value);
+    const instant = typeof timestamp === "string" ? parseTimestamp(timestamp, this.#zone) : undefined;
+    if (typeof timestamp === "string" && instant === undefined) yield noTimestamp(timestamp, id);
+    if (instant !== undefined && this.#isAhead(instant)) yield ahead("timestamp", timestamp, id);
+    const about = isObject(context) ? context.timestamp : undefined;
+    const said = typeof about === "string" ? parseTimestamp(about, this.#zone) : undefined;
+    if (said !== undefined && this.#isAhead(said)) yield ahead("context.timestamp", about, id);
+  }
+
   #unknownType(type: string, value: Record<string, unknown>): Parsed {
     const message = `expected one of ${[...this.#rules.keys()].join(", ")}, got ${shown(type)}`;
     return rejected("unknown_pattern_type", message, "pattern_type", idOf(value));
@@ -91,15 +116,12 @@ export class PatternParser {
     const { pattern_id: id, timestamp } = value;
     if (typeof id !== "string" || typeof timestamp !== "string") return explain(rule.schema, value);
     const instant = parseTimestamp(timestamp, this.#zone);
-    if (instant === undefined) {
-      const message = `expected ${TIMESTAMP_FORM}, got ${shown(timestamp)}`;
-      return rejected("invalid_field", message, "timestamp", id);
-    }
-    if (this.#isAhead(instant)) return ahead("timestamp", timestamp, id);
+    if (instant === undefined) return refused(noTimestamp(timestamp, id));
+    if (this.#isAhead(instant)) return refused(ahead("timestamp", timestamp, id));
     const about = isObject(value.context) ? value.context.timestamp : undefined;
     if (typeof about === "string") {
       const said = parseTimestamp(about, this.#zone);
-      if (said !== undefined && this.#isAhead(said)) return ahead("context.timestamp", about, id);
+      if (said !== undefined && this.#isAhead(said)) return refused(ahead("context.timestamp", about, id));
     }
     const { tags, agents, project, session, host } = indexedFields(value);
     const pattern = { id, type, timestamp, instant, tags, agents, project, session, host, line };
@@ -138,9 +160,13 @@ function unique(values: readonly unknown[]): string[] {
   return strings;
 }
 
-function ahead(path: string, timestamp: string, id: string) {
+function noTimestamp(timestamp: string, id: string | undefined): Rejection {
+  return rejection("invalid_field", `expected ${TIMESTAMP_FORM}, got ${shown(timestamp)}`, "timestamp", id);
+}
+
+function ahead(path: string, timestamp: unknown, id: string | undefined): Rejection {
   const message = `expected at most 24 hours ahead of this machine's clock, got ${shown(timestamp)}`;
-  return rejected("invalid_field", message, path, id);
+  return rejection("invalid_field", message, path, id);
 }
 
 function text(value: unknown): string | undefined {
@@ -149,29 +175,40 @@ function text(value: unknown): string | undefined {
 
 /** valibot's first issue, in our words. */
 function explain(schema: PatternSchema, value: Record<string, unknown>): Parsed {
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  const [issue] = result.issues ?? [];
+  const [issue] = v.safeParse(schema, value, { abortEarly: true }).issues ?? [];
   if (!issue) return rejected("invalid_field", "expected a pattern of this type", undefined, idOf(value));
+  return refused(faultOf(issue, idOf(value)));
+}
+
+/** All of valibot's issues, at most one a field. */
+function shapeFaults(schema: v.GenericSchema, value: Record<string, unknown>): Rejection[] {
+  const { issues = [] } = v.safeParse(schema, value, { abortPipeEarly: true });
+  return issues.map((issue) => faultOf(issue, idOf(value)));
+}
+
+function faultOf(issue: v.BaseIssue<unknown>, id: string | undefined): Rejection {
   const path = v.getDotPath(issue) ?? "";
   if (issue.type === "loose_object" && issue.received === "undefined") {
-    return rejected(
-      "missing_field",
-      `expected ${issue.expected ?? "a value"}, which is required`,
-      path,
-      idOf(value),
-    );
+    return rejection("missing_field", `expected ${issue.expected ?? "a value"}, which is required`, path, id);
   }
-  return rejected("invalid_field", `${issue.message}, got ${shown(issue.input)}`, path, idOf(value));
+  return rejection("invalid_field", `${issue.message}, got ${shown(issue.input)}`, path, id);
 }
 
 function rejected(code: RejectionCode, message: string, path?: string, patternId?: string): Parsed {
-  const rejection: Rejection = {
+  return refused(rejection(code, message, path, patternId));
+}
+
+function refused(rejection: Rejection): Parsed {
+  return { kind: "rejection", rejection };
+}
+
+function rejection(code: RejectionCode, message: string, path?: string, patternId?: string): Rejection {
+  return {
     code,
     message,
     ...(path === undefined ? {} : { path }),
     ...(patternId === undefined ? {} : { patternId }),
   };
-  return { kind: "rejection", rejection };
 }
 
 function idOf(value: Record<string, unknown>): string | undefined {

@@ -169,6 +169,9 @@ export type DeclaredTypes = Readonly<
 
 export type PatternSchema = ReturnType<typeof pattern>;
 
+/** What every pattern has, whatever its type. */
+export const anyPattern = pattern(anyObject);
+
 /** One schema for each type that this process knows; a Map, since a type may be called `constructor`. */
 export function patternSchemas(declared: DeclaredTypes = {}): ReadonlyMap<string, PatternSchema> {
   const schemas = new Map<string, PatternSchema>();

@@ -1,0 +1,160 @@
+import { PatterndError } from "../errors.ts";
+import { PatternParser } from "../pattern/parse.ts";
+import type { Pattern as StoredPattern } from "../pattern/pattern.ts";
+import type { DeclaredTypes } from "../pattern/schema.ts";
+import { Zone } from "../pattern/zone.ts";
+import { type Backend, NotStorable, type Outcome } from "../store/backend.ts";
+import { openStore } from "../store/open.ts";
+import { DEFAULT_LIMIT, encodeCursor, MAX_PAGE_LIMIT } from "../store/query.ts";
+import { PatternError } from "./error.ts";
+import { parseLine, parseObject } from "./line.ts";
+import { parseOptions, type StorageOptions } from "./options.ts";
+import type { NoTypes, Pattern } from "./pattern.ts";
+import { parseOptionsOfQuery, type QueryOptions } from "./query.ts";
+
+/** A page of patterns; `cursor` asks for the next one, and is undefined at the end. */
+export interface PatternPage<Types extends DeclaredTypes = NoTypes> {
+  readonly patterns: Pattern<Types>[];
+  readonly cursor: string | undefined;
+}
+
+/**
+ * A store of patterns, opened by this process. One process writes to a store at a time; any number read it.
+ *
+ * Every answer is newest first, ties by id. Every method rejects with a PatterndError when the store fails
+ * (`store_failed`) or is closed (`store_closed`).
+ */
+export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements AsyncDisposable {
+  readonly #store: Backend;
+  readonly #parser: PatternParser;
+
+  private constructor(store: Backend, parser: PatternParser) {
+    this.#store = store;
+    this.#parser = parser;
+  }
+
+  /**
+   * Opens the store, and creates it if there is none (unless `readOnly`).
+   *
+   * @throws PatterndError `bad_request`, `backend_unknown`, `sqlite_unavailable`, `lock_unavailable`, `store_locked`,
+   * `store_foreign`, `store_newer`, `store_not_found` (readOnly), `store_failed`.
+   */
+  static async open<const Types extends DeclaredTypes = NoTypes>(
+    options: StorageOptions<Types>,
+  ): Promise<PatternStorage<Types>> {
+    const { kind, store: opening, types } = parseOptions(options);
+    const store = await openStore(kind, opening);
+    try {
+      const zone = new Zone(store.metadata.timezone);
+      return new PatternStorage<Types>(store, new PatternParser({ zone, types }));
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** Stores the pattern's JSON text. Durable when it resolves. @throws PatternError if the pattern is invalid. */
+  async save(pattern: Pattern<Types>): Promise<Outcome> {
+    return this.#saveOne(parseObject(this.#parser, pattern));
+  }
+
+  /**
+   * Stores all of them or none: outcomes in the order given, durable when it resolves.
+   *
+   * @throws PatternError whose `index` says which one is invalid.
+   */
+  async saveMany(patterns: Iterable<Pattern<Types>>): Promise<Outcome[]> {
+    return this.#write(Array.from(patterns, (pattern, index) => parseObject(this.#parser, pattern, index)));
+  }
+
+  /** Stores this very text, one pattern on one line. @throws PatternError if the pattern is invalid. */
+  async saveLine(line: string): Promise<Outcome> {
+    return this.#saveOne(parseLine(this.#parser, line));
+  }
+
+  /** The newest version of a pattern, or undefined. */
+  async load(id: string): Promise<Pattern<Types> | undefined> {
+    const line = await this.loadLine(id);
+    return line === undefined ? undefined : this.#patternIn(line);
+  }
+
+  /** The text that was saved, or undefined. */
+  loadLine(id: string): Promise<string | undefined> {
+    return this.#store.get(id);
+  }
+
+  /** Up to `limit` patterns. @throws PatterndError `bad_request`, naming the option. */
+  async query(options: QueryOptions = {}): Promise<Pattern<Types>[]> {
+    return (await this.queryLines(options)).map((line) => this.#patternIn(line));
+  }
+
+  /** The texts that were saved, up to `limit`. @throws PatterndError `bad_request`, naming the option. */
+  async queryLines(options: QueryOptions = {}): Promise<string[]> {
+    const lines: string[] = [];
+    const limited = { ...options, limit: options.limit ?? DEFAULT_LIMIT };
+    for await (const line of this.iterateLines(limited)) lines.push(line);
+    return lines;
+  }
+
+  /**
+   * One page: `limit` (100, at most 10,000) patterns, or fewer when they come to more than 8 MiB.
+   *
+   * @throws PatterndError `bad_request`, naming the option.
+   */
+  async queryPage(options: QueryOptions = {}): Promise<PatternPage<Types>> {
+    const { filter, page } = parseOptionsOfQuery(options, MAX_PAGE_LIMIT);
+    const { lines, next } = await this.#store.query(filter, page);
+    return { patterns: lines.map((line) => this.#patternIn(line)), cursor: next && encodeCursor(next) };
+  }
+
+  /** Every pattern that is asked for, one after the other, however many. @throws PatterndError `bad_request`. */
+  async *iterate(options: QueryOptions = {}): AsyncGenerator<Pattern<Types>, void, undefined> {
+    for await (const line of this.iterateLines(options)) yield this.#patternIn(line);
+  }
+
+  /** Every text that is asked for, one after the other, however many. @throws PatterndError `bad_request`. */
+  async *iterateLines(options: QueryOptions = {}): AsyncGenerator<string, void, undefined> {
+    const all = Number.MAX_SAFE_INTEGER;
+    const { filter, page } = parseOptionsOfQuery({ ...options, limit: options.limit ?? all }, all);
+    let left = page.limit;
+    let after = page.after;
+    do {
+      const { lines, next } = await this.#store.query(filter, {
+        limit: Math.min(left, MAX_PAGE_LIMIT),
+        after,
+      });
+      yield* lines;
+      left -= lines.length;
+      after = next;
+    } while (left > 0 && after);
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #saveOne(pattern: StoredPattern): Promise<Outcome> {
+    const [outcome] = await this.#write([pattern]);
+    if (outcome === undefined) throw new PatterndError("internal", "the store did not say what became of it");
+    return outcome;
+  }
+
+  async #write(patterns: readonly StoredPattern[]): Promise<Outcome[]> {
+    try {
+      return await this.#store.write(patterns);
+    } catch (cause) {
+      if (!(cause instanceof NotStorable)) throw cause;
+      throw new PatternError({ code: "not_storable", message: cause.message }, undefined, { cause });
+    }
+  }
+
+  /** What stands in a store went through the parser: its shape needs no second look. */
+  #patternIn(line: string): Pattern<Types> {
+    return JSON.parse(line);
+  }
+}
