@@ -12,6 +12,9 @@ import { parseOptions, type StorageOptions } from "./options.ts";
 import type { NoTypes, Pattern } from "./pattern.ts";
 import { parseOptionsOfQuery, type QueryOptions } from "./query.ts";
 
+/** Of what is asked for page by page: as many digits as a limit may have. */
+const MAX_LIMIT = 999_999_999_999_999;
+
 /** A page of patterns; `cursor` asks for the next one, and is undefined at the end. */
 export interface PatternPage<Types extends DeclaredTypes = NoTypes> {
   readonly patterns: Pattern<Types>[];
@@ -114,9 +117,8 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
 
   /** Every text that is asked for, one after the other, however many. @throws PatterndError `bad_request`. */
   async *iterateLines(options: QueryOptions = {}): AsyncGenerator<string, void, undefined> {
-    const all = Number.MAX_SAFE_INTEGER;
-    const { filter, page } = parseOptionsOfQuery({ ...options, limit: options.limit ?? all }, all);
-    let left = page.limit;
+    const { filter, page } = parseOptionsOfQuery(options, MAX_LIMIT);
+    let left = options.limit === undefined ? Number.POSITIVE_INFINITY : page.limit;
     let after = page.after;
     do {
       const { lines, next } = await this.#store.query(filter, {
