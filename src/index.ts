@@ -6,7 +6,6 @@ export {
   type AgentUsagePattern,
   type DeclaredPattern,
   type ErrorOccurrencePattern,
-  type OtherPattern,
   type Pattern,
   PatternType,
   type TaskCompletionPattern,

@@ -42,30 +42,24 @@ interface FieldTypes {
   object: Record<string, unknown>;
 }
 
-type DeclaredData<Fields extends Readonly<Record<string, FieldKind>>> = {
-  -readonly [Key in keyof Fields]: FieldTypes[Fields[Key]];
-} & { [key: string]: unknown };
+type DeclaredData<Fields extends Readonly<Record<string, FieldKind>>> = string extends keyof Fields
+  ? Record<string, unknown>
+  : { -readonly [Key in keyof Fields]: FieldTypes[Fields[Key]] } & { [key: string]: unknown };
 
 /** Patterns of the types that were declared to `open`, each with the fields that its `data` must have. */
 export type DeclaredPattern<Types extends DeclaredTypes> = {
   [Type in keyof Types & string]: PatternOf<Type, DeclaredData<Types[Type]["required"]>>;
 }[keyof Types & string];
 
-declare const undeclared: unique symbol;
-
-/**
- * A store may hold types that this program does not know, such as those of the daemon's configuration. The mark
- * exists for the compiler alone: with a plain string here, `pattern_type` would tell no pattern from another.
- */
-export type OtherPattern = PatternOf<string & { readonly [undeclared]: true }, Record<string, unknown>>;
-
 export type NoTypes = Record<never, never>;
 
-/** One pattern, told apart by `pattern_type`. */
+/**
+ * One pattern, told apart by `pattern_type`. A store may hold types that this program did not declare, such as those
+ * of the daemon's configuration: `Pattern<DeclaredTypes>` is the form that any of them has.
+ */
 export type Pattern<Types extends DeclaredTypes = NoTypes> =
   | TaskCompletionPattern
   | ErrorOccurrencePattern
   | AgentUsagePattern
   | UserCorrectionPattern
-  | DeclaredPattern<Types>
-  | OtherPattern;
+  | DeclaredPattern<Types>;
