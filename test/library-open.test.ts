@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -16,6 +16,21 @@ function newFolder(): string {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   return folder;
 }
+
+test("a pattern that the store refuses is told from a store that fails", async () => {
+  const path = join(newFolder(), "store");
+  await using storage = await PatternStorage.open({ path, durability: "os", timezone: "UTC" });
+  mkdirSync(join(path, "2026/05/01/task_completion.ndjson"), { recursive: true });
+  const refused = { name: "PatternError", code: "not_storable", index: undefined };
+  await expect(storage.save(TASK)).rejects.toMatchObject(refused);
+  await expect(
+    storage.saveMany([
+      { ...TASK, timestamp: "2026-05-02" },
+      { ...TASK, pattern_id: "b" },
+    ]),
+  ).rejects.toMatchObject(refused);
+  expect([await storage.load("a"), await storage.load("b")]).toEqual([undefined, undefined]);
+});
 
 describe("opening", () => {
   const refusal = (options: object) =>

@@ -1,4 +1,5 @@
 /** What is saved, as the line that it is stored as. */
+import { PatterndError } from "../errors.ts";
 import type { PatternParser } from "../pattern/parse.ts";
 import type { Pattern as StoredPattern } from "../pattern/pattern.ts";
 import type { Rejection } from "../pattern/rejection.ts";
@@ -48,5 +49,8 @@ function accept(parser: PatternParser, text: string, index?: number): StoredPatt
   const parsed = parser.parseLine(Buffer.from(text, "utf8"));
   if (parsed.kind === "pattern") return parsed.pattern;
   if (parsed.kind === "rejection") throw new PatternError(parsed.rejection, index);
-  throw new TypeError(`the library collects every type, ${parsed.type} too`);
+  throw new PatterndError(
+    "internal",
+    `${parsed.type} is switched off, which the library has no way to ask for`,
+  );
 }

@@ -46,9 +46,9 @@ export interface PatternChecks<Types extends DeclaredTypes> {
   withTypes<const Declared extends DeclaredTypes>(types: Declared): PatternChecks<Declared>;
 }
 
-export const PatternSchema: PatternChecks<NoTypes> = checksFor({});
+export const PatternSchema: PatternChecks<NoTypes> = checksFor<NoTypes>({});
 
-function checksFor<const Types extends DeclaredTypes>(types: Types): PatternChecks<Types> {
+function checksFor<Types extends DeclaredTypes>(types: DeclaredTypes): PatternChecks<Types> {
   const parser = new PatternParser({ zone: Zone.host(), types });
   return {
     validatePattern: (value): value is Pattern<Types> => parser.faults(value).length === 0,
@@ -58,9 +58,7 @@ function checksFor<const Types extends DeclaredTypes>(types: Types): PatternChec
     validateUserCorrection: (value): value is UserCorrectionData => v.is(userCorrectionData, value),
     validateContext: (value): value is PatternContext => v.is(patternContext, value),
     issues: (value) => parser.faults(value).map(({ code, path, message }) => ({ code, path, message })),
-    withTypes: (declared) => {
-      parseTypes(declared);
-      return checksFor(declared);
-    },
+    withTypes: <Declared extends DeclaredTypes>(declared: Declared) =>
+      checksFor<Declared>(parseTypes(declared)),
   };
 }

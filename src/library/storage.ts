@@ -62,7 +62,8 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   }
 
   /**
-   * Stores all of them or none: outcomes in the order given, durable when it resolves.
+   * Stores all of them or none: outcomes in the order given, durable when it resolves. A crash before that may leave
+   * some of them.
    *
    * @throws PatternError whose `index` says which one is invalid.
    */
