@@ -52,7 +52,19 @@ export interface Backend {
   get(id: string): Promise<string | undefined>;
   /** Every filter applies before the limit. Reads see whole lines, and one version of each pattern. */
   query(filter: Filter, page: PageRequest): Promise<Page>;
-  /** Idempotent. Releases the writer's lock. */
+  /**
+   * Removes exactly the patterns whose instant is before the cutoff (nanoseconds since the epoch), with every
+   * replaced version that is as old, and resolves to how many patterns went. Works in short steps between which
+   * patterns are written and questions answered; what arrives meanwhile and is as old may stay. Ended on the way,
+   * some of them are gone, and each of the others is there.
+   */
+  deleteOlderThan(cutoff: bigint): Promise<number>;
+  /**
+   * Makes what is older than a UTC day (days since the epoch) smaller on disk, and resolves to how many files
+   * were; in short steps, like a deletion. Whatever is asked before, meanwhile and after has the same answers.
+   */
+  compress(beforeDay: number): Promise<number>;
+  /** Idempotent. Releases the writer's lock, and ends a deletion or compression with `store_closed`. */
   close(): Promise<void>;
 }
 

@@ -20,6 +20,8 @@ export type Call =
   | { readonly method: "write"; readonly patterns: readonly PackedPatterns[] }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
+  | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
+  | { readonly method: "compress"; readonly beforeDay: number }
   | { readonly method: "close" };
 
 export type Request = Call & { readonly number: number };

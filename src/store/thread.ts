@@ -31,6 +31,8 @@ export async function openInThreads(
       // The writer knows where each id stands; a look-up is too short to delay it.
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
+      deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
+      compress: (beforeDay) => writer.compress(beforeDay),
       close: async () => {
         // Questions that are still asked have nobody left to ask them.
         await reader.terminate();
@@ -98,6 +100,14 @@ class StoreThread implements ThreadedStore {
 
   query(filter: Filter, page: PageRequest): Promise<Page> {
     return this.#call({ method: "query", filter, page });
+  }
+
+  deleteOlderThan(cutoff: bigint): Promise<number> {
+    return this.#call({ method: "deleteOlderThan", cutoff });
+  }
+
+  compress(beforeDay: number): Promise<number> {
+    return this.#call({ method: "compress", beforeDay });
   }
 
   close(): Promise<void> {

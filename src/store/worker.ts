@@ -1,4 +1,4 @@
-/** A store in a thread of its own: answers one call after the other. */
+/** A store in a thread of its own: answers one call after the other, and between the steps of a long one. */
 import { parentPort, workerData } from "node:worker_threads";
 import { unpackPatterns } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
@@ -20,6 +20,10 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
       return backend.get(call.id);
     case "query":
       return backend.query(call.filter, call.page);
+    case "deleteOlderThan":
+      return backend.deleteOlderThan(call.cutoff);
+    case "compress":
+      return backend.compress(call.beforeDay);
     case "close":
       return backend.close();
   }

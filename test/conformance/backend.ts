@@ -5,12 +5,14 @@ import { pages } from "./pages.ts";
 import { EARLIER, idsOf, LATER, lineOf, note, parse, walk } from "./patterns.ts";
 import { type Open, Place } from "./place.ts";
 import { queries } from "./queries.ts";
+import { upkeep } from "./upkeep.ts";
 
 export function conformance(kind: string, open: Open): void {
   describe(`${kind}: outcomes`, () => outcomes(open));
   describe(`${kind}: lines`, () => lines(open));
   describe(`${kind}: queries`, () => queries(open));
   describe(`${kind}: pages`, () => pages(open));
+  describe(`${kind}: upkeep`, () => upkeep(open));
   describe(`${kind}: opening and closing`, () => opening(open));
 }
 

@@ -83,6 +83,17 @@ export class Model {
     });
   }
 
+  deleteOlderThan(cutoff: bigint): number {
+    const old = [...this.#known.values()].filter(({ instant }) => instant < cutoff);
+    for (const { id } of old) this.#known.delete(id);
+    return old.length;
+  }
+
+  get(id: string): string | undefined {
+    const known = this.#known.get(id);
+    return known && lineOf(known);
+  }
+
   lines(filter: Filter): string[] {
     const matches = contentMatcher(filter);
     return [...this.#known.values()]
@@ -98,7 +109,7 @@ export class Model {
 const word = fc.constantFrom("a", "b", "한", "\ufffd", "\ud800", "", "x y");
 const tags = fc.array(fc.constantFrom("a", "b", "한", "\ufffd", ""), { maxLength: 3 });
 const types = fc.constantFrom("note", "task_completion");
-const instants = fc.constantFrom(
+export const instants = fc.constantFrom(
   "2026-05-01",
   "2026-05-01T00:00:00.000000001Z",
   "2026-05-01T23:30:00-01:00",
@@ -106,7 +117,7 @@ const instants = fc.constantFrom(
   "2026-04-30T12:00:00.5",
 );
 
-const patterns: fc.Arbitrary<Pattern> = fc
+export const patterns: fc.Arbitrary<Pattern> = fc
   .record({
     id: fc.constantFrom("1", "2", "3", "4", "\u{1f98a}", "\uff5e", "a/b", "é"),
     at: instants,

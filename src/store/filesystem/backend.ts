@@ -14,6 +14,7 @@ import {
 import { makeFolder } from "../durable.ts";
 import type { Filter } from "../filter.ts";
 import { acquireLock, type WriterLock } from "../lock.ts";
+import { StepQueue } from "../steps.ts";
 import { LOCK_FILE } from "./layout.ts";
 import { createMetadata, readMetadata } from "./metadata.ts";
 import { SegmentReader } from "./reader.ts";
@@ -57,6 +58,7 @@ class FilesystemBackend implements Backend {
   readonly #path: string;
   readonly #reader: SegmentReader;
   readonly #held: { readonly lock: WriterLock; readonly writer: SegmentWriter } | undefined;
+  readonly #upkeep = new StepQueue();
   #closed = false;
 
   constructor(path: string, metadata: StoreMetadata, held?: { lock: WriterLock; writer: SegmentWriter }) {
@@ -68,8 +70,7 @@ class FilesystemBackend implements Backend {
 
   async write(patterns: readonly Pattern[]): Promise<Outcome[]> {
     return this.#whileOpen(() => {
-      if (!this.#held) throw new PatterndError("store_failed", `${this.#path} is open for reading only`);
-      const { writer } = this.#held;
+      const writer = this.#writer();
       return refusing(() => writer.write(patterns));
     });
   }
@@ -82,6 +83,14 @@ class FilesystemBackend implements Backend {
     return this.#whileOpen(() => this.#reader.query(filter, page));
   }
 
+  deleteOlderThan(cutoff: bigint): Promise<number> {
+    return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoff), this.#whileOpen);
+  }
+
+  compress(beforeDay: number): Promise<number> {
+    return this.#upkeep.run(() => this.#writer().compress(beforeDay), this.#whileOpen);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -89,10 +98,15 @@ class FilesystemBackend implements Backend {
     this.#held?.lock.release();
   }
 
-  #whileOpen<T>(step: () => T): T {
+  #writer(): SegmentWriter {
+    if (!this.#held) throw new PatterndError("store_failed", `${this.#path} is open for reading only`);
+    return this.#held.writer;
+  }
+
+  readonly #whileOpen = <T>(step: () => T): T => {
     if (this.#closed) throw new PatterndError("store_closed", `the store ${this.#path} is closed`);
     return machinery(step);
-  }
+  };
 }
 
 /** The system's errors in our terms. */

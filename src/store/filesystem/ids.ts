@@ -42,7 +42,7 @@ export class IdTable {
 
   /** Adds a location, in the place of `old` if given. */
   set(hash: IdHash, location: Location, old?: Location): void {
-    if (this.#size + 1 > this.#capacity * FULLEST) this.#grow();
+    if (this.#size + 1 > this.#capacity * FULLEST) this.#rebuild(this.#capacity * 2);
     let at = this.#first(hash);
     for (; this.#segment[at] !== 0; at = (at + 1) & (this.#capacity - 1)) {
       if (old && this.#segment[at] === old.segment + 1 && this.#offset[at] === old.offset) break;
@@ -54,20 +54,46 @@ export class IdTable {
     this.#offset[at] = location.offset;
   }
 
+  /**
+   * Where the lines of one segment stand now that it was rewritten. Those that `offsetOf` does not know stay
+   * with the old segment, until `purge`.
+   */
+  move(from: number, to: number, offsetOf: (offset: number) => number | undefined): void {
+    for (let at = 0; at < this.#capacity; at += 1) {
+      if (this.#segment[at] !== from + 1) continue;
+      const offset = offsetOf(this.#offset[at] ?? 0);
+      if (offset === undefined) continue;
+      this.#segment[at] = to + 1;
+      this.#offset[at] = offset;
+    }
+  }
+
+  /** Forgets the lines of segments that are gone; returns how many those were. */
+  purge(isGone: (segment: number) => boolean): number {
+    const before = this.#size;
+    let kept = 0;
+    for (const segment of this.#segment) if (segment !== 0 && !isGone(segment - 1)) kept += 1;
+    if (kept === before) return 0;
+    let capacity = SMALLEST;
+    while (kept + 1 > capacity * FULLEST) capacity *= 2;
+    this.#rebuild(capacity, isGone);
+    return before - kept;
+  }
+
   #first(hash: IdHash): number {
     return hash.low & (this.#capacity - 1);
   }
 
-  #grow(): void {
+  #rebuild(capacity: number, isGone: (segment: number) => boolean = () => false): void {
     const [high, low, segment, offset] = [this.#high, this.#low, this.#segment, this.#offset];
-    this.#capacity *= 2;
+    this.#capacity = capacity;
     this.#size = 0;
     this.#high = new Uint32Array(this.#capacity);
     this.#low = new Uint32Array(this.#capacity);
     this.#segment = new Uint32Array(this.#capacity);
     this.#offset = new Float64Array(this.#capacity);
     for (let at = 0; at < segment.length; at += 1) {
-      if (segment[at] === 0) continue;
+      if (segment[at] === 0 || isGone((segment[at] ?? 0) - 1)) continue;
       const hash = { high: high[at] ?? 0, low: low[at] ?? 0 };
       this.set(hash, { segment: (segment[at] ?? 0) - 1, offset: offset[at] ?? 0 });
     }

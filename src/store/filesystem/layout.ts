@@ -5,10 +5,12 @@
  *   .lock                          the writer's lock
  *   YYYY/MM/DD/<type>.ndjson       a segment: the lines of one type whose instant falls on that UTC day,
  *                                  in order of arrival
+ *   YYYY/MM/DD/<type>.ndjson.gz    the same once compressed or cut down by a deletion (compressed.ts); what
+ *                                  arrives later goes to a new .ndjson beside it, until the next compression
  *   YYYY/MM/DD/.replaced           which of the day's lines a newer version has replaced (replaced.ts)
  *   .aside/                        what a crash left unfinished at a segment's end, cut off and kept
  *
- * A segment only grows. A line is part of the store from its newline on.
+ * An .ndjson only grows, a .gz is only replaced whole (upkeep.ts). A line is part of the store from its newline on.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +19,8 @@ export const METADATA_FILE = "store.json";
 export const LOCK_FILE = ".lock";
 export const ASIDE_FOLDER = ".aside";
 export const REPLACED_FILE = ".replaced";
-export const SEGMENT_SUFFIX = ".ndjson";
+const SEGMENT_SUFFIX = ".ndjson";
+const COMPRESSED_SUFFIX = ".ndjson.gz";
 
 const DAY_MS = 86_400_000;
 const NANOS_PER_DAY = BigInt(DAY_MS) * 1_000_000n;
@@ -48,15 +51,29 @@ export function listDays(root: string): number[] {
   return days.sort((a, b) => b - a);
 }
 
-/** The types that have a segment on a day. */
-export function listTypes(root: string, day: number): string[] {
-  return list(join(root, dayFolder(day)), /^[a-z][a-z0-9_]{0,63}\.ndjson$/).map((file) =>
-    file.slice(0, -SEGMENT_SUFFIX.length),
+export interface SegmentName {
+  readonly type: string;
+  readonly compressed: boolean;
+}
+
+/** The segments of a day, in the order of their names. */
+export function listSegments(root: string, day: number): SegmentName[] {
+  return list(join(root, dayFolder(day)), /^[a-z][a-z0-9_]{0,63}\.ndjson(\.gz)?$/).map((file) => ({
+    type: file.slice(0, file.indexOf(".")),
+    compressed: file.endsWith(COMPRESSED_SUFFIX),
+  }));
+}
+
+/** What a crash left of files that were about to be put into their places. */
+export function listUnpublished(root: string, day: number): string[] {
+  const folder = join(root, dayFolder(day));
+  return list(folder, /^(\.replaced|[a-z][a-z0-9_]{0,63}\.ndjson\.gz)\.new$/).map((name) =>
+    join(folder, name),
   );
 }
 
-export function segmentPath(root: string, day: number, type: string): string {
-  return join(root, dayFolder(day), type + SEGMENT_SUFFIX);
+export function segmentPath(root: string, day: number, { type, compressed }: SegmentName): string {
+  return join(root, dayFolder(day), type + (compressed ? COMPRESSED_SUFFIX : SEGMENT_SUFFIX));
 }
 
 function list(folder: string, form: RegExp): string[] {

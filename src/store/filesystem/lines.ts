@@ -3,11 +3,16 @@ import { readSync } from "node:fs";
 const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 10;
 
-/**
- * Calls `visit` with each whole line of the first `size` bytes, without its newline, and where it begins.
- * The bytes are only valid during the call. Returns where the last whole line ends.
- */
-export function readLines(fd: number, size: number, visit: (line: Buffer, offset: number) => void): number {
+/** Whole lines, each with its newline, and where the first begins. The bytes are only valid until the next chunk. */
+export interface Chunk {
+  readonly bytes: Buffer;
+  readonly offset: number;
+}
+
+export type Visit = (line: Buffer, offset: number) => void;
+
+/** The whole lines of the first `size` bytes, about a megabyte at a time. */
+export function* readChunks(fd: number, size: number): Generator<Chunk, void> {
   let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(size, 1)));
   let filled = 0;
   let base = 0;
@@ -17,17 +22,21 @@ export function readLines(fd: number, size: number, visit: (line: Buffer, offset
     const got = readSync(fd, buffer, filled, wanted, base + filled);
     if (got === 0) break;
     filled += got;
-    let start = 0;
-    const have = buffer.subarray(0, filled);
-    for (let end = have.indexOf(NEWLINE); end !== -1; end = have.indexOf(NEWLINE, start)) {
-      visit(have.subarray(start, end), base + start);
-      start = end + 1;
-    }
-    buffer.copyWithin(0, start, filled);
-    base += start;
-    filled -= start;
+    const end = buffer.subarray(0, filled).lastIndexOf(NEWLINE) + 1;
+    if (end > 0) yield { bytes: buffer.subarray(0, end), offset: base };
+    buffer.copyWithin(0, end, filled);
+    base += end;
+    filled -= end;
   }
-  return base;
+}
+
+/** Calls `visit` with each line, without its newline, and where it begins. The bytes are only valid during the call. */
+export function eachLine({ bytes, offset }: Chunk, visit: Visit): void {
+  let start = 0;
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+    visit(bytes.subarray(start, end), offset + start);
+    start = end + 1;
+  }
 }
 
 /** The line that begins at `offset`, without its newline; undefined if none begins and ends there. */

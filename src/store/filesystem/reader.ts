@@ -1,16 +1,13 @@
 /** Questions to the segments. Needs no lock and nothing of the writer: what is on disk is enough. */
-import { closeSync, openSync, statSync } from "node:fs";
 import { isObject } from "../../pattern/schema.ts";
 import { parseTimestamp } from "../../pattern/timestamp.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { Page, PageRequest, Position } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
-import { dayOf, listDays, listTypes, segmentPath } from "./layout.ts";
-import { readLines } from "./lines.ts";
+import { DayView } from "./day.ts";
+import { dayOf, listDays } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
-import { readReplaced } from "./replaced.ts";
-
-type Visit = (line: Buffer, type: string, offset: number) => void;
+import { NOTHING, type Progress } from "./replaced.ts";
 
 export class SegmentReader {
   readonly #root: string;
@@ -27,11 +24,11 @@ export class SegmentReader {
     const { after } = request;
     const newest = lesser(filter.end, after?.instant);
     const matches = contentMatcher(filter);
-    const sizes = new Sizes(this.#root);
-    for (const day of listDays(this.#root)) {
+    const days = new Days(this.#root, filter.patternType);
+    for (const day of days.all) {
       if (newest !== undefined && day > dayOf(newest)) continue;
       if (filter.start !== undefined && day < dayOf(filter.start)) break;
-      this.#readDay(day, sizes, filter.patternType, (line) => {
+      days.read(day, (line) => {
         const found = readStored(line, this.#zone);
         if (!found || (newest !== undefined && found.instant > newest)) return;
         if (filter.start !== undefined && found.instant < filter.start) return;
@@ -46,10 +43,10 @@ export class SegmentReader {
 
   get(id: string): string | undefined {
     const plain = Buffer.from(id, "utf8");
-    const sizes = new Sizes(this.#root);
     let line: string | undefined;
-    for (const day of listDays(this.#root)) {
-      this.#readDay(day, sizes, undefined, (candidate) => {
+    const days = new Days(this.#root, undefined);
+    for (const day of days.all) {
+      days.read(day, (candidate) => {
         // An id may be written with escapes: only a line without any can be passed over unread.
         if (!candidate.includes(plain) && !candidate.includes("\\")) return;
         if (readStored(candidate, this.#zone)?.id === id) line = candidate.toString("utf8");
@@ -58,50 +55,46 @@ export class SegmentReader {
     }
     return undefined;
   }
-
-  /** Every line that counts. Sizes are taken before the marks are read (see replaced.ts). */
-  #readDay(day: number, sizes: Sizes, type: string | undefined, visit: Visit): void {
-    const segments = sizes.visit(day);
-    const replaced = readReplaced(this.#root, day, (byDay, byType) => sizes.of(byDay, byType));
-    for (const [name, size] of segments) {
-      if (size === 0 || (type !== undefined && type !== name)) continue;
-      const gone = replaced.get(name);
-      const fd = openSync(segmentPath(this.#root, day, name), "r");
-      try {
-        readLines(fd, size, (line, offset) => {
-          if (!gone?.has(offset)) visit(line, name, offset);
-        });
-      } finally {
-        closeSync(fd);
-      }
-    }
-  }
 }
 
-/** The segments' sizes as one question sees them: each is looked at once, and a visited day does not grow. */
-class Sizes {
+/**
+ * The days as one question reads them. What came to a day after it was read, or after the days were listed, did
+ * not come for this question: a version that is read later is not replaced by it.
+ */
+class Days {
+  /** Newest first. */
+  readonly all: readonly number[];
   readonly #root: string;
-  readonly #days = new Map<number, Map<string, number>>();
-  readonly #visited = new Set<number>();
+  readonly #type: string | undefined;
+  readonly #listed: ReadonlySet<number>;
+  readonly #seen = new Map<number, ReadonlyMap<string, Progress>>();
 
-  constructor(root: string) {
+  constructor(root: string, type: string | undefined) {
     this.#root = root;
+    this.#type = type;
+    this.all = listDays(root);
+    this.#listed = new Set(this.all);
   }
 
-  visit(day: number): ReadonlyMap<string, number> {
-    for (const type of listTypes(this.#root, day)) this.of(day, type);
-    this.#visited.add(day);
-    return this.#days.get(day) ?? new Map();
+  /** Every line that counts. */
+  read(day: number, visit: (line: Buffer) => void): void {
+    const view = DayView.open(this.#root, day, this.#type, this.#progressOf);
+    try {
+      this.#seen.set(day, view.progress);
+      view.read(visit);
+    } finally {
+      view.close();
+    }
   }
 
-  of(day: number, type: string): number {
-    const known = this.#days.get(day)?.get(type);
-    if (known !== undefined || this.#visited.has(day)) return known ?? 0;
-    const size = statSync(segmentPath(this.#root, day, type), { throwIfNoEntry: false })?.size ?? 0;
-    const ofDay = this.#days.get(day) ?? new Map<string, number>();
-    this.#days.set(day, ofDay.set(type, size));
-    return size;
-  }
+  readonly #progressOf = (day: number, type: string): Progress => {
+    if (!this.#listed.has(day)) return NOTHING;
+    const seen = this.#seen.get(day);
+    if (seen && (this.#type === undefined || this.#type === type)) return seen.get(type) ?? NOTHING;
+    const view = DayView.open(this.#root, day, type, () => NOTHING);
+    view.close();
+    return view.progress.get(type) ?? NOTHING;
+  };
 }
 
 interface Stored extends Position {

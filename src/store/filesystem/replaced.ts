@@ -1,80 +1,88 @@
 /**
- * Which lines a newer version has replaced. A segment only grows, so the old line stays in it; a mark in the
- * file `.replaced` of its day says that it no longer counts:
+ * Which lines a newer version has replaced. The old line stays in its segment until that is rewritten; a mark in
+ * the file `.replaced` of its day says that it no longer counts:
  *
- *   {"type":"agent_usage","offset":1024,"by":{"day":"2026/11/22","type":"agent_usage","offset":2048}}
+ *   {"type":"agent_usage","offset":1024,"by":{"day":"2026/11/22","type":"agent_usage","gz":0,"size":2100}}
  *
- * Marks are made durable before the new line is written, and count only once that line is there. So a reader
- * that takes the segments' sizes before it reads the marks sees exactly one version of every pattern, and so
- * does whoever opens the store after a crash. Opening for writing drops the marks whose line never came and
- * removes `by` from the others: from then on they count whatever becomes of the newer line's file.
+ * `gz` in a mark names the generation of the compressed segment that the line stands in, at that offset of its
+ * text: a mark means nothing to any other generation.
+ *
+ * Marks are made durable before the new line is written, and count only once that line is there: when what they
+ * wait for has come as far as `by`. How far a day's type has come is the generation of its .gz (0 without one) and
+ * the size of the .ndjson beside it: the size grows with every line, the generation with every rewriting, and
+ * neither is ever less than before, but for a deletion. So a reader that looks how far the types have come
+ * before it reads the marks sees exactly one version of every pattern, and so does whoever opens the store
+ * after a crash. Settling drops the marks whose line never came, or whose own segment is gone; before lines of
+ * a day are deleted it also removes `by`, so that the day's marks count whatever becomes of the newer lines.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { systemCode } from "../../errors.ts";
-import { writeFileDurably } from "../durable.ts";
 import { dayFolder, REPLACED_FILE } from "./layout.ts";
 
 export interface Place {
   readonly day: number;
   readonly type: string;
+  /** The generation, for a line in a compressed segment. */
+  readonly gz: number | undefined;
   readonly offset: number;
 }
 
-/** The size of a segment as the caller sees it, in bytes; 0 if it does not exist. */
-export type SizeOf = (day: number, type: string) => number;
+/** How far a type has come on a day: the generation of its .gz and the size of the .ndjson in bytes, or 0. */
+export interface Progress {
+  readonly gz: number;
+  readonly size: number;
+}
 
-const offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const NOTHING: Progress = { gz: 0, size: 0 };
+
+/** The newer line: how far its type has come once it is there. */
+export interface Successor extends Progress {
+  readonly day: number;
+  readonly type: string;
+}
+
+export type ProgressOf = (day: number, type: string) => Progress;
+
+const integer = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const markSchema = v.object({
   type: v.string(),
-  offset,
-  by: v.optional(v.object({ day: v.string(), type: v.string(), offset })),
+  gz: v.optional(integer),
+  offset: integer,
+  by: v.optional(v.object({ day: v.string(), type: v.string(), gz: integer, size: integer })),
 });
-type Mark = v.InferOutput<typeof markSchema>;
+export type Mark = v.InferOutput<typeof markSchema>;
 
-export function markLine(old: Place, by: Place): string {
-  const { type, offset } = old;
-  return JSON.stringify({ type, offset, by: { ...by, day: dayFolder(by.day) } });
+export function markLine({ type, gz, offset }: Place, by: Successor): string {
+  return JSON.stringify({ type, gz, offset, by: { ...by, day: dayFolder(by.day) } });
 }
 
 export function replacedPath(root: string, day: number): string {
   return join(root, dayFolder(day), REPLACED_FILE);
 }
 
-/** The offsets that no longer count, by type. */
-export function readReplaced(
-  root: string,
-  day: number,
-  sizeOf: SizeOf,
-): ReadonlyMap<string, ReadonlySet<number>> {
-  const replaced = new Map<string, Set<number>>();
-  for (const mark of parseMarks(readText(root, day))) {
-    if (!counts(mark, sizeOf)) continue;
-    const offsets = replaced.get(mark.type) ?? new Set();
-    replaced.set(mark.type, offsets.add(mark.offset));
+/** The offsets of a day that no longer count. */
+export class Replaced {
+  readonly #offsets = new Map<string, Set<number>>();
+
+  constructor(marks: readonly Mark[], progressOf: ProgressOf) {
+    for (const mark of marks) {
+      if (!counts(mark, progressOf)) continue;
+      const key = keyOf(mark.type, mark.gz);
+      const offsets = this.#offsets.get(key) ?? new Set();
+      this.#offsets.set(key, offsets.add(mark.offset));
+    }
   }
-  return replaced;
+
+  /** `gz`: the generation of a compressed segment. */
+  of(type: string, gz: number | undefined): ReadonlySet<number> {
+    return this.#offsets.get(keyOf(type, gz)) ?? NONE;
+  }
 }
 
-/** For the writer, on opening: settles what a crash may have left open. */
-export function settleMarks(root: string, day: number, sizeOf: SizeOf): void {
-  const text = readText(root, day);
-  const marks = parseMarks(text);
-  if (text.endsWith("\n") ? !marks.some((mark) => mark.by) : text === "") return;
-  const settled = marks
-    .filter((mark) => counts(mark, sizeOf) && sizeOf(day, mark.type) > mark.offset)
-    .map(({ type, offset }) => `${JSON.stringify({ type, offset })}\n`);
-  writeFileDurably(replacedPath(root, day), settled.join(""));
-}
-
-function counts({ by }: Mark, sizeOf: SizeOf): boolean {
-  if (!by) return true;
-  const day = Date.parse(`${by.day.replaceAll("/", "-")}T00:00:00Z`) / 86_400_000;
-  return sizeOf(day, by.type) > by.offset;
-}
-
-function readText(root: string, day: number): string {
+/** The text of a day's marks; empty if there are none. */
+export function readMarks(root: string, day: number): string {
   try {
     return readFileSync(replacedPath(root, day), "utf8");
   } catch (error) {
@@ -84,7 +92,7 @@ function readText(root: string, day: number): string {
 }
 
 /** What a crash left of a mark marks nothing: the line that it announced was never written. */
-function parseMarks(text: string): Mark[] {
+export function parseMarks(text: string): Mark[] {
   const marks: Mark[] = [];
   for (const line of text.split("\n").slice(0, -1)) {
     const mark = v.safeParse(markSchema, parseJson(line));
@@ -99,4 +107,23 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Those that count already. */
+export function countingMarks(marks: readonly Mark[], progressOf: ProgressOf): Mark[] {
+  return marks.filter((mark) => counts(mark, progressOf));
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** No name of a type has a space. */
+function keyOf(type: string, gz: number | undefined): string {
+  return gz === undefined ? type : `${type} ${gz}`;
+}
+
+function counts({ by }: Mark, progressOf: ProgressOf): boolean {
+  if (!by) return true;
+  const day = Date.parse(`${by.day.replaceAll("/", "-")}T00:00:00Z`) / 86_400_000;
+  const { gz, size } = progressOf(day, by.type);
+  return gz > by.gz || (gz === by.gz && size >= by.size);
 }

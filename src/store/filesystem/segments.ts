@@ -1,10 +1,12 @@
 /** The writer's view of the segments: their sizes, open files, and appending to many of them as one step. */
 import { closeSync, fdatasyncSync, fstatSync, openSync, statSync, truncateSync, writeSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { PatterndError } from "../../errors.ts";
 import { makeFolder, syncPath } from "../durable.ts";
+import { type Head, readBlocks, readHead } from "./compressed.ts";
 import { segmentPath } from "./layout.ts";
-import type { Place } from "./replaced.ts";
+import { type Chunk, readChunks } from "./lines.ts";
+import type { Place, Progress } from "./replaced.ts";
 
 const MAX_OPEN_FILES = 64;
 const NEWLINE = 10;
@@ -14,8 +16,13 @@ export interface Segment {
   readonly day: number;
   readonly type: string;
   readonly path: string;
-  /** Whole lines only. */
+  readonly compressed: boolean;
+  /** Of a compressed one; of an .ndjson that of the compressed one that it stands beside, or 0. */
+  readonly generation: number;
+  /** Of an .ndjson, in bytes; whole lines only. */
   size: number;
+  /** Rewritten or removed: what stood in it is elsewhere or nowhere. */
+  gone: boolean;
 }
 
 /** What one batch adds to one file. */
@@ -68,16 +75,36 @@ export class Segments {
     this.#sync = durability === "fsync";
   }
 
+  /** The .ndjson of a day and type, which need not exist yet. */
   at(day: number, type: string): Segment {
-    const ofDay = this.#byDay.get(day) ?? new Map<string, Segment>();
-    const known = ofDay.get(type);
+    const known = this.#byDay.get(day)?.get(type);
     if (known) return known;
-    const path = segmentPath(this.#root, day, type);
+    const path = segmentPath(this.#root, day, { type, compressed: false });
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    const segment = { number: this.#all.length, day, type, path, size };
-    this.#all.push(segment);
-    this.#byDay.set(day, ofDay.set(type, segment));
-    return segment;
+    const generation = this.compressed(day, type)?.generation ?? 0;
+    return this.#register(type, { day, type, path, compressed: false, generation, size });
+  }
+
+  /** The .ndjson.gz of a day and type; undefined if there is none. */
+  compressed(day: number, type: string): Segment | undefined {
+    const path = segmentPath(this.#root, day, { type, compressed: true });
+    const known = this.#byDay.get(day)?.get(basename(path));
+    if (known) return known;
+    if (!statSync(path, { throwIfNoEntry: false })) return undefined;
+    return this.adopt(day, type, headOf(path).generation);
+  }
+
+  /** The .ndjson.gz that has just been put into its place. */
+  adopt(day: number, type: string, generation: number): Segment {
+    const path = segmentPath(this.#root, day, { type, compressed: true });
+    return this.#register(basename(path), { day, type, path, compressed: true, generation, size: 0 });
+  }
+
+  /** For a segment whose file was replaced or removed, or is about to be: what comes in its place is another one. */
+  retire(segment: Segment): void {
+    segment.gone = true;
+    this.#byDay.get(segment.day)?.delete(segment.compressed ? basename(segment.path) : segment.type);
+    this.close(segment.path);
   }
 
   number(number: number): Segment {
@@ -86,9 +113,15 @@ export class Segments {
     return segment;
   }
 
+  /** How far a type has come on a day. */
+  progress(day: number, type: string): Progress {
+    const { generation, size } = this.at(day, type);
+    return { gz: generation, size };
+  }
+
   place(number: number, offset: number): Place {
-    const { day, type } = this.number(number);
-    return { day, type, offset };
+    const { day, type, compressed, generation } = this.number(number);
+    return { day, type, gz: compressed ? generation : undefined, offset };
   }
 
   /** A descriptor for reading and appending. */
@@ -101,7 +134,7 @@ export class Segments {
     }
     if (this.#open.size >= MAX_OPEN_FILES) {
       const [oldest] = this.#open.keys();
-      if (oldest !== undefined) this.#close(oldest);
+      if (oldest !== undefined) this.close(oldest);
     }
     const fd = openSync(path, "a+", 0o600);
     this.#open.set(path, fd);
@@ -110,7 +143,7 @@ export class Segments {
 
   /** Appends, and returns when all of it is durable. After an exception none of it counts, then or later. */
   append(additions: readonly Addition[]): void {
-    this.#undoFailed();
+    this.undoFailed();
     const begun: Addition[] = [];
     try {
       for (const addition of additions) {
@@ -130,14 +163,28 @@ export class Segments {
     // Undone from the end: lines go before the marks that name them.
     this.#undo.unshift(...additions);
     try {
-      this.#undoFailed();
+      this.undoFailed();
     } catch {
       // Whatever failed before fails still: append() will not go on before this is done.
     }
   }
 
-  close(): void {
-    for (const path of [...this.#open.keys()]) this.#close(path);
+  closeAll(): void {
+    for (const path of [...this.#open.keys()]) this.close(path);
+  }
+
+  close(path: string): void {
+    const fd = this.#open.get(path);
+    this.#open.delete(path);
+    if (fd !== undefined) closeSync(fd);
+  }
+
+  #register(name: string, given: Omit<Segment, "number" | "gone">): Segment {
+    const segment = { ...given, number: this.#all.length, gone: false };
+    this.#all.push(segment);
+    const ofDay = this.#byDay.get(segment.day) ?? new Map<string, Segment>();
+    this.#byDay.set(segment.day, ofDay.set(name, segment));
+    return segment;
   }
 
   #openFor(addition: Addition): number {
@@ -166,18 +213,31 @@ export class Segments {
    * Before anything else is written, what failed is cut off again. The descriptor is not used any more: after
    * a failed fsync it may report success for pages that never reached the disk.
    */
-  #undoFailed(): void {
+  undoFailed(): void {
     for (let addition = this.#undo.at(-1); addition; addition = this.#undo.at(-1)) {
-      this.#close(addition.path);
+      this.close(addition.path);
       if (statSync(addition.path, { throwIfNoEntry: false })) truncateSync(addition.path, addition.before);
       this.#undo.pop();
     }
   }
+}
 
-  #close(path: string): void {
-    const fd = this.#open.get(path);
-    this.#open.delete(path);
-    if (fd !== undefined) closeSync(fd);
+/** What stands in a segment, a part at a time. */
+export function* chunksOf({ path, compressed, size }: Segment): Generator<Chunk, void> {
+  const fd = openSync(path, "r");
+  try {
+    yield* compressed ? readBlocks(fd, path) : readChunks(fd, size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export function headOf(path: string): Head {
+  const fd = openSync(path, "r");
+  try {
+    return readHead(fd, path);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,16 +1,18 @@
-import { closeSync, openSync, statSync } from "node:fs";
+import { closeSync, openSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
 import { syncPath } from "../durable.ts";
+import { readBlocks } from "./compressed.ts";
 import { hashId, type IdHash, IdTable, type Location } from "./ids.ts";
-import { dayFolder, dayOf, listDays, listTypes } from "./layout.ts";
-import { readLineAt, readLines } from "./lines.ts";
+import { dayFolder, dayOf, listDays, listSegments, listUnpublished } from "./layout.ts";
+import { type Chunk, eachLine, readLineAt } from "./lines.ts";
 import { readStored } from "./reader.ts";
 import { cutTornTail } from "./repair.ts";
-import { markLine, readReplaced, replacedPath, settleMarks } from "./replaced.ts";
-import { Addition, type Segment, Segments } from "./segments.ts";
+import { markLine, parseMarks, Replaced, readMarks, replacedPath } from "./replaced.ts";
+import { Addition, chunksOf, type Segment, Segments } from "./segments.ts";
+import { Upkeep } from "./upkeep.ts";
 
 interface Version {
   readonly location: Location;
@@ -39,6 +41,9 @@ export class SegmentWriter {
   readonly #zone: Zone;
   readonly #segments: Segments;
   readonly #ids = new IdTable();
+  readonly #upkeep: Upkeep;
+  /** The block that was decompressed last: who sends old patterns again sends many of them. */
+  #block: { readonly segment: number; readonly chunk: Chunk } | undefined;
 
   /** Repairs what a crash left, and reads which ids are there. */
   constructor(options: OpenOptions, zone: Zone) {
@@ -46,17 +51,20 @@ export class SegmentWriter {
     this.#zone = zone;
     this.#segments = new Segments(options.path, options.durability);
     const days = listDays(this.#root);
+    this.#upkeep = new Upkeep(this.#root, this.#zone, this.#segments, this.#ids);
     for (const day of days) this.#repair(day, options);
     if (options.durability === "fsync") for (const day of days) this.#makeDurable(day);
-    for (const day of days) settleMarks(this.#root, day, this.#sizeOf);
+    for (const day of days) this.#upkeep.settle(day);
     for (const day of days) this.#readIds(day);
   }
 
   write(patterns: readonly Pattern[]): Outcome[] {
     const plan: Plan = { outcomes: [], lines: new Map(), marks: new Map(), versions: new Map() };
+    this.#upkeep.settleUnfinished();
     for (const pattern of patterns) plan.outcomes.push(this.#decide(pattern, plan));
     const marks = [...plan.marks.values()];
     const lines = [...plan.lines.values()];
+    for (const { day } of plan.lines.keys()) this.#upkeep.noteWrite(day);
     // Marks first: see replaced.ts for what this gives a reader, and whoever opens the store after a crash.
     this.#segments.append(marks);
     try {
@@ -75,8 +83,18 @@ export class SegmentWriter {
     return known && Buffer.from(known.line).toString("utf8");
   }
 
+  /** Each step is short; patterns may be written between two. */
+  deleteOlderThan(cutoff: bigint): Generator<void, number> {
+    return this.#upkeep.deleteOlderThan(cutoff);
+  }
+
+  /** Likewise. */
+  compress(beforeDay: number): Generator<void, number> {
+    return this.#upkeep.compress(beforeDay);
+  }
+
   close(): void {
-    this.#segments.close();
+    this.#segments.closeAll();
   }
 
   #decide(pattern: Pattern, plan: Plan): Outcome {
@@ -87,7 +105,7 @@ export class SegmentWriter {
     if (last && pattern.instant === last.instant && Buffer.compare(last.line, pattern.line) === 0)
       return "superseded";
     const location = this.#plan(pattern, plan);
-    if (last) this.#mark(last.location, location, plan);
+    if (last) this.#mark(last.location, location, pattern.line.byteLength + 1, plan);
     const { instant, line } = pattern;
     const known = planned ? planned.known : last?.location;
     plan.versions.set(pattern.id, { location, instant, line, hash, known });
@@ -101,20 +119,22 @@ export class SegmentWriter {
     return { segment: segment.number, offset: addition.addLine(pattern.line) };
   }
 
-  #mark(old: Location, by: Location, plan: Plan): void {
+  #mark(old: Location, by: Location, bytes: number, plan: Plan): void {
     const place = this.#segments.place(old.segment, old.offset);
     const path = replacedPath(this.#root, place.day);
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const addition = plan.marks.get(path) ?? new Addition(path, size);
     plan.marks.set(path, addition);
-    addition.addLine(Buffer.from(markLine(place, this.#segments.place(by.segment, by.offset))));
+    const { day, type, generation } = this.#segments.number(by.segment);
+    const successor = { day, type, gz: generation, size: by.offset + bytes };
+    addition.addLine(Buffer.from(markLine(place, successor)));
+    this.#upkeep.noteWrite(place.day);
   }
 
   #find(id: string, hash: IdHash): Version | undefined {
     let found: Version | undefined;
     this.#ids.find(hash, (location) => {
-      const { path } = this.#segments.number(location.segment);
-      const line = readLineAt(this.#segments.file(path), location.offset);
+      const line = this.#lineAt(location);
       const stored = line && readStored(line, this.#zone);
       if (!line || stored?.id !== id) return false;
       found = { location, instant: stored.instant, line };
@@ -123,8 +143,24 @@ export class SegmentWriter {
     return found;
   }
 
+  #lineAt({ segment: number, offset }: Location): Buffer | undefined {
+    const segment = this.#segments.number(number);
+    if (segment.gone) return undefined;
+    if (!segment.compressed) return readLineAt(this.#segments.file(segment.path), offset);
+    let chunk = this.#block?.segment === number ? this.#block.chunk : undefined;
+    if (!chunk || offset < chunk.offset || offset >= chunk.offset + chunk.bytes.length) {
+      chunk = readBlockAt(segment.path, offset);
+      this.#block = chunk && { segment: number, chunk };
+    }
+    const start = offset - (chunk?.offset ?? 0);
+    const end = chunk?.bytes.indexOf("\n", start) ?? -1;
+    return end === -1 ? undefined : chunk?.bytes.subarray(start, end);
+  }
+
   #repair(day: number, options: OpenOptions): void {
-    for (const type of listTypes(this.#root, day)) {
+    for (const path of listUnpublished(this.#root, day)) rmSync(path);
+    for (const { type, compressed } of listSegments(this.#root, day)) {
+      if (compressed) continue;
       const segment = this.#segments.at(day, type);
       const repair = cutTornTail(this.#root, segment);
       if (!repair) continue;
@@ -138,26 +174,36 @@ export class SegmentWriter {
    * sends one again is told that it is stored: so they have to be.
    */
   #makeDurable(day: number): void {
-    for (const type of listTypes(this.#root, day)) syncPath(this.#segments.at(day, type).path);
+    for (const name of listSegments(this.#root, day)) {
+      if (!name.compressed) syncPath(this.#segments.at(day, name.type).path);
+    }
     syncPath(join(this.#root, dayFolder(day)));
   }
 
   #readIds(day: number): void {
-    const replaced = readReplaced(this.#root, day, this.#sizeOf);
-    for (const type of listTypes(this.#root, day)) {
-      const segment = this.#segments.at(day, type);
-      const gone = replaced.get(type);
-      const fd = openSync(segment.path, "r");
-      try {
-        readLines(fd, segment.size, (line, offset) => {
-          const stored = gone?.has(offset) ? undefined : readStored(line, this.#zone);
+    const replaced = new Replaced(parseMarks(readMarks(this.#root, day)), (of, type) =>
+      this.#segments.progress(of, type),
+    );
+    for (const { type, compressed } of listSegments(this.#root, day)) {
+      const segment = compressed ? this.#segments.compressed(day, type) : this.#segments.at(day, type);
+      if (!segment) continue;
+      const gone = replaced.of(type, compressed ? segment.generation : undefined);
+      for (const chunk of chunksOf(segment)) {
+        eachLine(chunk, (line, offset) => {
+          const stored = gone.has(offset) ? undefined : readStored(line, this.#zone);
           if (stored) this.#ids.set(hashId(stored.id), { segment: segment.number, offset });
         });
-      } finally {
-        closeSync(fd);
       }
     }
   }
+}
 
-  readonly #sizeOf = (day: number, type: string): number => this.#segments.at(day, type).size;
+function readBlockAt(path: string, offset: number): Chunk | undefined {
+  const fd = openSync(path, "r");
+  try {
+    for (const chunk of readBlocks(fd, path, offset)) return chunk;
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
 }

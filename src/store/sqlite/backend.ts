@@ -13,6 +13,7 @@ import {
 import { makeFolder } from "../durable.ts";
 import type { Filter } from "../filter.ts";
 import { acquireLock, type WriterLock } from "../lock.ts";
+import { StepQueue } from "../steps.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
 import { configureWriter, createStore, isStore, openReader, openWriter, storeFile } from "./file.ts";
 import { PatternReader } from "./reader.ts";
@@ -91,6 +92,7 @@ class SqliteBackend implements Backend {
   readonly #db: Connection;
   readonly #reader: PatternReader;
   readonly #held: { readonly lock: WriterLock; readonly writer: PatternWriter } | undefined;
+  readonly #upkeep = new StepQueue();
   #closed = false;
 
   constructor(file: string, db: Connection, held?: { lock: WriterLock; writer: PatternWriter }) {
@@ -102,10 +104,7 @@ class SqliteBackend implements Backend {
   }
 
   async write(patterns: readonly Pattern[]): Promise<Outcome[]> {
-    return this.#whileOpen(() => {
-      if (!this.#held) throw new PatterndError("store_failed", `${this.#file} is open for reading only`);
-      return this.#held.writer.write(patterns);
-    });
+    return this.#whileOpen(() => this.#writer().write(patterns));
   }
 
   async get(id: string): Promise<string | undefined> {
@@ -114,6 +113,18 @@ class SqliteBackend implements Backend {
 
   async query(filter: Filter, page: PageRequest): Promise<Page> {
     return this.#whileOpen(() => this.#reader.page(filter, page));
+  }
+
+  deleteOlderThan(cutoff: bigint): Promise<number> {
+    return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoff), this.#whileOpen);
+  }
+
+  /** A database has nothing to compress. */
+  async compress(): Promise<number> {
+    return this.#whileOpen(() => {
+      this.#writer();
+      return 0;
+    });
   }
 
   async close(): Promise<void> {
@@ -133,10 +144,15 @@ class SqliteBackend implements Backend {
     }
   }
 
-  #whileOpen<T>(step: () => T): T {
+  #writer(): PatternWriter {
+    if (!this.#held) throw new PatterndError("store_failed", `${this.#file} is open for reading only`);
+    return this.#held.writer;
+  }
+
+  readonly #whileOpen = <T>(step: () => T): T => {
     if (this.#closed) throw new PatterndError("store_closed", `the store ${this.#file} is closed`);
     return machinery(this.#file, step);
-  }
+  };
 }
 
 function closingOnError<T>(close: () => void, step: () => T): T {

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import { messageOf, systemCode } from "../../errors.ts";
 import { indexedFields } from "../../pattern/parse.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
@@ -18,9 +19,23 @@ VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT)) ON CONFLICT (pattern_id) DO NOTHIN
 const UPDATE = `
 UPDATE patterns SET pattern_type = ?, timestamp = ?, instant = ?, project = ?, session = ?, host = ?,
   line = CAST(? AS TEXT) WHERE seq = ?`;
+const OLDER = `
+SELECT seq, instant, CAST(line AS BLOB) AS line FROM patterns WHERE instant < ? ORDER BY instant LIMIT ?`;
 const KNOWN = "SELECT seq, instant, CAST(line AS BLOB) AS line FROM patterns WHERE pattern_id = ?";
 
+/** The most rows of `patterns` that one transaction deletes, and of free pages that one gives back. */
+const STEP_ROWS = 500;
+const STEP_PAGES = 1000;
+
+const MAX_INSTANT = 2n ** 63n - 1n;
+const MIN_INSTANT = -(2n ** 63n);
+
+const pageCount = v.pipe(v.number(), v.integer());
+
 export class PatternWriter {
+  readonly #db;
+  readonly #older;
+  readonly #delete;
   readonly #insert;
   readonly #update;
   readonly #known;
@@ -29,6 +44,9 @@ export class PatternWriter {
   readonly #batch;
 
   constructor(db: Connection) {
+    this.#db = db;
+    this.#older = db.prepare<[bigint, number], Known>(OLDER).safeIntegers();
+    this.#delete = db.prepare("DELETE FROM patterns WHERE seq = ?");
     this.#insert = db.prepare(INSERT);
     this.#update = db.prepare(UPDATE);
     this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
@@ -49,6 +67,36 @@ export class PatternWriter {
       if (!/^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)/.test(systemCode(cause) ?? "")) throw cause;
       throw new NotStorable(`SQLite refuses the pattern: ${messageOf(cause)}`, { cause });
     }
+  }
+
+  /** Oldest first, a transaction a step; then gives the space back to the file system. */
+  *deleteOlderThan(cutoff: bigint): Generator<void, number> {
+    let deleted = 0;
+    for (let rows = STEP_ROWS; rows === STEP_ROWS; deleted += rows) {
+      rows = this.#db.transaction(() => this.#deleteSome(cutoff)).immediate();
+      yield;
+    }
+    for (let free = this.#freePages(); free > 0; ) {
+      this.#db.pragma(`incremental_vacuum(${STEP_PAGES})`);
+      yield;
+      const left = this.#freePages();
+      free = left < free ? left : 0;
+    }
+    return deleted;
+  }
+
+  #deleteSome(cutoff: bigint): number {
+    const before = cutoff > MAX_INSTANT ? MAX_INSTANT : cutoff < MIN_INSTANT ? MIN_INSTANT : cutoff;
+    const old = this.#older.all(before, STEP_ROWS);
+    for (const known of old) {
+      this.#forget(known);
+      this.#delete.run(known.seq);
+    }
+    return old.length;
+  }
+
+  #freePages(): number {
+    return v.parse(pageCount, this.#db.pragma("freelist_count", { simple: true }));
   }
 
   #save(pattern: Pattern): Outcome {

@@ -1,0 +1,175 @@
+/**
+ * A compressed segment: a gzip file like any other (`zcat` reads it) of many members. The first is empty and
+ * carries a head; each of the others is a block of whole lines and says in its header how long it is, so that
+ * one line is read by decompressing one block, and a whole file with one block in memory. (Members with their
+ * length in the header's extra field: as BGZF does it.)
+ *
+ *   head    subfield "PH": the generation, 16 decimal digits, then "m" or "w"
+ *   block   subfield "PB": its length in the file, then the length of its text, 32 bits each
+ *
+ * The generation is a greater one with every rewriting. "m": the lines of the day's `.ndjson` are merged in here,
+ * and that file, if it is still there, no longer counts; "w": what stands in an `.ndjson` came later.
+ */
+import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { PatterndError } from "../../errors.ts";
+import type { Chunk } from "./lines.ts";
+
+const BLOCK_BYTES = 256 * 1024;
+const NEWLINE = 10;
+
+// https://www.rfc-editor.org/rfc/rfc1952: ten bytes, the length of the extra field, its subfields.
+const FIXED_BYTES = 10;
+const EXTRA_AT = FIXED_BYTES + 2 + 4;
+const FLAGS_AT = 3;
+const FLAG_EXTRA = 4;
+const GENERATION_BYTES = 16;
+const STATE_AT = EXTRA_AT + GENERATION_BYTES;
+const BLOCK_HEADER_BYTES = EXTRA_AT + 8;
+
+export interface Head {
+  readonly generation: number;
+  /** Whether an `.ndjson` beside it is merged already. */
+  readonly merging: boolean;
+}
+
+/** Writes a compressed segment; it counts for nothing until it is renamed to its place. */
+export class CompressedWriter {
+  readonly generation: number;
+  readonly #path: string;
+  readonly #fd: number;
+  #lines: Buffer[] = [];
+  #bytes = 0;
+  #offset = 0;
+
+  constructor(path: string, { generation, merging }: Head) {
+    this.#path = path;
+    this.generation = generation;
+    this.#fd = openSync(path, "w", 0o600);
+    this.#write(member("PH", Buffer.from(digits(generation) + (merging ? "m" : "w"), "latin1"), ""));
+  }
+
+  /** Takes a copy; returns where in the text the line begins. */
+  addLine(line: Uint8Array): number {
+    const copy = Buffer.allocUnsafe(line.byteLength + 1);
+    copy.set(line);
+    copy[line.byteLength] = NEWLINE;
+    const offset = this.#offset;
+    this.#lines.push(copy);
+    this.#bytes += copy.length;
+    this.#offset += copy.length;
+    if (this.#bytes >= BLOCK_BYTES) this.#writeBlock();
+    return offset;
+  }
+
+  /** Returns when all of it is durable, under its present name. */
+  finish(): void {
+    if (this.#bytes > 0) this.#writeBlock();
+    fsyncSync(this.#fd);
+  }
+
+  /** Before or after `finish`; the file is left to whoever renames or removes it. */
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  discard(): void {
+    rmSync(this.#path, { force: true });
+  }
+
+  #writeBlock(): void {
+    const lengths = Buffer.alloc(8);
+    lengths.writeUInt32LE(this.#bytes, 4);
+    const block = member("PB", lengths, Buffer.concat(this.#lines));
+    block.writeUInt32LE(block.length, EXTRA_AT);
+    this.#write(block);
+    this.#lines = [];
+    this.#bytes = 0;
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#fd, bytes, done);
+  }
+}
+
+/** @throws PatterndError `store_failed` if patternd did not write the file. */
+export function readHead(fd: number, path: string): Head {
+  const bytes = readAt(fd, 0, STATE_AT + 1);
+  if (!isMember(bytes, "PH") || bytes.length <= STATE_AT) throw damaged(path, 0);
+  return {
+    generation: Number(bytes.toString("latin1", EXTRA_AT, STATE_AT)),
+    merging: bytes.toString("latin1", STATE_AT) === "m",
+  };
+}
+
+/** Says, durably, that an `.ndjson` beside the file is a new one. One byte, outside of what the checksums cover. */
+export function endMerging(path: string): void {
+  const fd = openSync(path, "r+");
+  try {
+    writeSync(fd, Buffer.from("w"), 0, 1, STATE_AT);
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The lines that begin at `from` in the text or later, and those before them in the same block. */
+export function* readBlocks(fd: number, path: string, from = 0): Generator<Chunk, void> {
+  let at = member("PH", Buffer.alloc(GENERATION_BYTES + 1), "").length;
+  for (let offset = 0; ; ) {
+    const header = readAt(fd, at, BLOCK_HEADER_BYTES);
+    if (header.length === 0) return;
+    if (!isMember(header, "PB") || header.length < BLOCK_HEADER_BYTES) throw damaged(path, at);
+    const length = header.readUInt32LE(EXTRA_AT);
+    const textLength = header.readUInt32LE(EXTRA_AT + 4);
+    if (length <= BLOCK_HEADER_BYTES || textLength === 0) throw damaged(path, at);
+    if (offset + textLength > from) {
+      const bytes = gunzipSync(readAt(fd, at, length), { maxOutputLength: textLength });
+      if (bytes.length !== textLength) throw damaged(path, at);
+      yield { bytes, offset };
+    }
+    offset += textLength;
+    at += length;
+  }
+}
+
+function digits(generation: number): string {
+  return String(generation).padStart(GENERATION_BYTES, "0");
+}
+
+function member(name: "PH" | "PB", content: Uint8Array, text: string | Uint8Array): Buffer {
+  const plain = gzipSync(text);
+  const extra = Buffer.alloc(EXTRA_AT - FIXED_BYTES);
+  extra.writeUInt16LE(4 + content.length, 0);
+  extra.write(name, 2, "latin1");
+  extra.writeUInt16LE(content.length, 4);
+  const whole = Buffer.concat([plain.subarray(0, FIXED_BYTES), extra, content, plain.subarray(FIXED_BYTES)]);
+  whole[FLAGS_AT] = FLAG_EXTRA;
+  return whole;
+}
+
+function isMember(bytes: Buffer, name: "PH" | "PB"): boolean {
+  return (
+    bytes.length >= EXTRA_AT &&
+    bytes.readUInt32BE(0) === 0x1f8b0800 + FLAG_EXTRA &&
+    bytes.toString("latin1", FIXED_BYTES + 2, FIXED_BYTES + 4) === name
+  );
+}
+
+function readAt(fd: number, position: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let filled = 0;
+  while (filled < length) {
+    const got = readSync(fd, bytes, filled, length - filled, position + filled);
+    if (got === 0) break;
+    filled += got;
+  }
+  return bytes.subarray(0, filled);
+}
+
+function damaged(path: string, at: number): PatterndError {
+  return new PatterndError(
+    "store_failed",
+    `${path} is damaged at byte ${at}, or was not written by patternd`,
+  );
+}
