@@ -25,3 +25,5 @@ export type {
   UserCorrectionData,
 } from "./pattern/schema.ts";
 export type { Outcome } from "./pattern/settlement.ts";
+export { type Migrated, type MigrateOptions, type MigrationProgress, migrate } from "./store/migrate.ts";
+export type { StorePlace } from "./store/open.ts";

@@ -61,7 +61,8 @@ function senderFor(flags: EmitFlags): Sender {
 }
 
 async function emitInput(emission: Emission, complete: (line: Buffer) => Promise<Buffer>): Promise<void> {
-  const { numberedFrames, standardInput } = await import("./input.ts");
+  const { standardInput } = await import("./input.ts");
+  const { numberedFrames } = await import("../ingest/numbered.ts");
   for await (const frames of numberedFrames(standardInput(), MAX_LINE_BYTES)) {
     let lines = named();
     for (const { number, frame } of frames) {

@@ -35,7 +35,8 @@ export interface Wanted {
   readonly cursor: string | undefined;
 }
 
-export function withFilters(command: Command): Command {
+/** `standardLimit`: what the help says about `--limit` that is not given. */
+export function withFilters(command: Command, standardLimit = String(DEFAULT_LIMIT)): Command {
   const all = (value: string, before: string[] = []) => [...before, value];
   return command
     .option("--type <type>", "patterns of this type")
@@ -49,7 +50,7 @@ export function withFilters(command: Command): Command {
     .option("--failed", "patterns that say data.success = false")
     .option("--where <path=value>", "for example data.error_type=TypeError; repeatable", all)
     .option("--text <text>", "patterns with this text in any string, whatever its case")
-    .option("--limit <count>", `at most this many patterns (default: ${DEFAULT_LIMIT})`)
+    .option("--limit <count>", `at most this many patterns (default: ${standardLimit})`)
     .option("--cursor <cursor>", "go on where an earlier answer ended");
 }
 

@@ -1,14 +1,7 @@
 import { PassThrough, pipeline } from "node:stream";
-import { type Frame, LineFramer, UnfinishedBudget } from "../ingest/framing.ts";
 
 /** Most bytes that wait here while the lines before them are worked on. */
 const READ_AHEAD_BYTES = 4 * 1024 * 1024;
-
-export interface NumberedFrame {
-  /** Counted from 1, blank lines too: as an editor counts. */
-  readonly number: number;
-  readonly frame: Frame;
-}
 
 /**
  * Standard input in growing chunks: a reader that is quick gets each write of the other side at once, a busy one
@@ -19,26 +12,4 @@ export function standardInput(): AsyncIterable<Buffer> {
   // A failure to read reaches whoever reads `ahead`.
   pipeline(process.stdin, ahead, () => {});
   return ahead;
-}
-
-/** The lines that each chunk completes, and at last what had no newline. */
-export async function* numberedFrames(
-  input: AsyncIterable<Buffer>,
-  maxLineBytes: number,
-): AsyncGenerator<NumberedFrame[]> {
-  const framer = new LineFramer({ maxLineBytes, budget: new UnfinishedBudget(2 * maxLineBytes) });
-  let number = 1;
-  const numbered = (frames: Frame[]) => frames.map((frame) => ({ number, frame }));
-  for await (const chunk of input) {
-    const lines: NumberedFrame[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
-      lines.push(...numbered(framer.push(chunk.subarray(start, end + 1))));
-      number += 1;
-      start = end + 1;
-    }
-    framer.push(chunk.subarray(start));
-    yield lines;
-  }
-  yield numbered(framer.end());
 }

@@ -1,5 +1,5 @@
 /** Every command but `emit`, by commander. Each command's code is loaded when it is asked for. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import * as v from "valibot";
 import { VERSION } from "../version.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
@@ -13,6 +13,9 @@ const startFlags = v.object({ config: text });
 const checkFlags = v.object(common);
 const getFlags = v.object(asking);
 const queryFlags = v.object({ ...asking, ...filterFlags.entries });
+const importFlags = v.object({ ...common, to: text });
+const exportFlags = v.object({ ...queryFlags.entries, format: v.picklist(["ndjson", "csv"]), out: text });
+const migrateFlags = v.object({ ...common, from: v.string(), to: v.string() });
 
 /**
  * Runs one command line, without `node` and the program's name.
@@ -76,7 +79,33 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
     .action(async (flags: unknown) =>
       done(await (await import("./check-config.ts")).checkConfig(v.parse(checkFlags, flags))),
     );
+  addTransfer(program, done);
   return program;
+}
+
+/** Ways in, out and across. */
+function addTransfer(program: Command, done: (status: number) => void): void {
+  withJson(withConfig(program.command("import")), "print the summary as one JSON object")
+    .description("bring patterns in: a store of the Python library, NDJSON, or a folder of such")
+    .argument("<source>", "a file or a folder")
+    .option("--to <backend:path>", "into this store (default: the configured one)")
+    .action(async (source: string, flags: unknown) =>
+      done(await (await import("./import.ts")).importFrom(source, v.parse(importFlags, flags))),
+    );
+  withFilters(withAsking(program.command("export")), "all")
+    .description("write patterns as NDJSON or CSV, newest first")
+    .addOption(new Option("--format <format>", "which").choices(["ndjson", "csv"]).default("ndjson"))
+    .option("--out <file>", "into this file, packed if its name ends in .gz (default: standard output)")
+    .action(async (flags: unknown) =>
+      done(await (await import("./export.ts")).exportPatterns(v.parse(exportFlags, flags))),
+    );
+  withJson(withConfig(program.command("migrate")), "print the result as one JSON object")
+    .description("copy a store into another one, and compare them")
+    .requiredOption("--from <backend:path>", "such as filesystem:/var/lib/patternd/patterns")
+    .requiredOption("--to <backend:path>", "such as sqlite:/var/lib/patternd/patterns.db")
+    .action(async (flags: unknown) =>
+      done(await (await import("./migrate.ts")).migrateStores(v.parse(migrateFlags, flags))),
+    );
 }
 
 function withConfig(command: Command): Command {

@@ -2,10 +2,11 @@ import { createReadStream } from "node:fs";
 import { type Config, loadConfig } from "../config/load.ts";
 import { messageOf, PatterndError } from "../errors.ts";
 import type { Frame } from "../ingest/framing.ts";
+import { numberedFrames } from "../ingest/numbered.ts";
 import { PatternParser } from "../pattern/parse.ts";
 import type { Rejection } from "../pattern/rejection.ts";
 import { Zone } from "../pattern/zone.ts";
-import { numberedFrames, standardInput } from "./input.ts";
+import { standardInput } from "./input.ts";
 import { print, say } from "./terminal.ts";
 
 /** `patternd validate [FILE…]`: 1 if any line would be rejected. */

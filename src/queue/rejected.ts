@@ -41,7 +41,7 @@ export class RejectedLines {
     const { folder, durability } = this.#options;
     const time = this.#now().toISOString();
     const file = `${time.slice(0, 10)}.ndjson`;
-    const text = lines.map((line) => JSON.stringify(record(line, time)) + NEWLINE).join("");
+    const text = lines.map((line) => JSON.stringify(keptRecord(line, time)) + NEWLINE).join("");
     await mkdir(folder, { recursive: true, mode: 0o700 });
     await this.#makeRoom(file, Buffer.byteLength(text));
     const handle = await open(join(folder, file), "a+", 0o600);
@@ -76,7 +76,8 @@ export class RejectedLines {
   }
 }
 
-function record({ rejection, bytes, whole }: RejectedLine, time: string): object {
+/** A refused line as it is written down: at most its first 64 KiB. `time`: ISO 8601. */
+export function keptRecord({ rejection, bytes, whole }: RejectedLine, time: string): object {
   const { code, message, path, patternId } = rejection;
   const line = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, KEPT_BYTES));
   const cut = whole ?? (bytes.byteLength > KEPT_BYTES ? digest(bytes) : undefined);

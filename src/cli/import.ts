@@ -1,0 +1,111 @@
+import { resolve } from "node:path";
+import { type Config, loadConfig } from "../config/load.ts";
+import { PatternParser } from "../pattern/parse.ts";
+import { Zone } from "../pattern/zone.ts";
+import type { Backend, StoreRepair } from "../store/backend.ts";
+import { openStore, type StorePlace } from "../store/open.ts";
+import { importRecords } from "../transfer/import.ts";
+import { KeptRecords } from "../transfer/kept.ts";
+import type { Found } from "../transfer/record.ts";
+import { ImportReport, type ImportSummary, type Listed } from "../transfer/report.ts";
+import { openRecords } from "../transfer/sources.ts";
+import { configuredPlace, parsePlace, placeText } from "./place.ts";
+import { counted, grouped, progress } from "./progress.ts";
+import { print, printable, say } from "./terminal.ts";
+
+/** For a person; `--json` names more. */
+const NAMED = 20;
+
+/** `patternd import SRC`: 1 if anything that was found is not in the store afterwards, or nothing was found. */
+export async function importFrom(
+  source: string,
+  flags: { config?: string | undefined; json: boolean; to?: string | undefined },
+): Promise<number> {
+  const config = loadConfig({ file: flags.config, env: process.env });
+  const to = flags.to === undefined ? configuredPlace(config) : parsePlace("--to", flags.to);
+  const path = resolve(source);
+  // Looked at first: a slip of the pen must not create a store.
+  const records = await openRecords(path, config.ingest.maxLineBytes);
+  const store = await openStore(to.backend, {
+    path: to.path,
+    durability: config.durability,
+    timezone: config.timezone,
+    readOnly: false,
+    holder: "patternd import",
+    onRepair: sayRepair,
+  });
+  try {
+    const { report, kept } = await run(records, store, config);
+    const summary = { source: path, store: placeText(to), kept_in: kept, ...report.summary() };
+    await print(flags.json ? `${JSON.stringify(summary)}\n` : textOf(summary, path, to, config));
+    return report.isWhole ? 0 : 1;
+  } finally {
+    await store.close();
+  }
+}
+
+/** A write that a crash cut short, found while opening a store. */
+export function sayRepair({ file, bytes, keptAs }: StoreRepair): void {
+  say(`${file} ended in ${counted(bytes, "byte")} of an unfinished write, kept in ${keptAs}`);
+}
+
+async function run(records: AsyncIterable<Found>, store: Backend, config: Config) {
+  const now = new Date();
+  const { timezone } = store.metadata;
+  const zone = new Zone(timezone);
+  const report = new ImportReport(timezone, config.retention, now);
+  const kept = new KeptRecords(config.rejected.path, now);
+  let file: string | undefined;
+  try {
+    await importRecords(records, store, {
+      parser: new PatternParser({ zone, types: config.types }),
+      zone,
+      maxLineBytes: config.ingest.maxLineBytes,
+      report,
+      keep: (origin, line) => kept.keep(origin, line),
+      onProgress: progress(() => `${counted(report.records, "record")} read`),
+    });
+  } finally {
+    file = kept.close();
+  }
+  return { report, kept: file };
+}
+
+function textOf(
+  summary: ImportSummary & { readonly kept_in: string | undefined },
+  source: string,
+  to: StorePlace,
+  config: Config,
+): string {
+  const { records, imported, already_there, refused, renamed, unreadable, passed_over, retention } = summary;
+  const lines = [
+    `${counted(records, "record")} in ${source}`,
+    `${counted(imported, "pattern")} imported into ${placeText(to)}, ${grouped(already_there)} there already, ${grouped(refused.count)} refused`,
+    ...summary.notes.map(
+      ({ note, count, example }) => `${counted(count, "record")}: ${note} (such as ${example})`,
+    ),
+    ...listed("kept under another id, since there is another record of theirs", renamed, (one) => {
+      return `${one.source}: ${one.pattern_id} is ${one.kept_as}`;
+    }),
+    ...listed(`refused, and kept in ${summary.kept_in ?? ""}`, refused, (one) => {
+      return `${one.source}: ${one.code}${one.path === undefined ? "" : ` ${one.path}`}: ${one.message}`;
+    }),
+    ...listed("that can't be read", unreadable, (one) => one.message),
+    ...listed("passed over", passed_over, (one) => `${one.file}: ${one.message}`),
+  ];
+  if (retention) {
+    lines.push(
+      `${grouped(retention.older)} of these records are older than retention allows (retention.days is ${config.retention.days}): ` +
+        `the next run (${config.retention.schedule}) plans to delete them, ${config.retention.graceHours} hours later at the earliest.`,
+      `To keep them, put into ${config.file ?? "the configuration"}: ${JSON.stringify(retention.keep).slice(1, -1)}`,
+    );
+  }
+  return lines.map((line) => `${printable(line)}\n`).join("");
+}
+
+function listed<T>(what: string, { count, first }: Listed<T>, text: (item: T) => string): string[] {
+  if (count === 0) return [];
+  const named = first.slice(0, NAMED).map((item) => `  ${text(item)}`);
+  const more = count > named.length ? [`  and ${grouped(count - named.length)} more`] : [];
+  return [`${grouped(count)} ${what}:`, ...named, ...more];
+}
