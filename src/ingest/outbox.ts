@@ -108,8 +108,11 @@ export class Outbox {
         await this.#refuse(name, reason);
         return;
       }
-      const lines = await this.#read(file);
-      if (lines === undefined) return;
+      const before = await file.stat();
+      // Emitters rename whole files in. What somebody writes in place is left until it has stopped growing.
+      if (before.size === 0 && Date.now() - before.mtimeMs < SCAN_MS) return;
+      const lines = await this.#read(file, before.size);
+      if (lines === undefined || (await file.stat()).size !== before.size) return;
       await unlink(path);
       this.#options.onTaken({ lines });
     } finally {
@@ -128,8 +131,7 @@ export class Outbox {
   }
 
   /** Resolves to the number of lines when all of them are settled; to undefined if the outbox was stopped before. */
-  async #read(file: FileHandle): Promise<number | undefined> {
-    const { size } = await file.stat();
+  async #read(file: FileHandle, size: number): Promise<number | undefined> {
     const { sink, maxLineBytes } = this.#options;
     const framer = new LineFramer({ maxLineBytes, budget: new UnfinishedBudget(2 * maxLineBytes) });
     const emission = new Emission();

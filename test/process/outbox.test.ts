@@ -1,6 +1,14 @@
 /** What emitters left while no daemon answered is taken in, once; anything else in the folder is not followed. */
 import { execFileSync } from "node:child_process";
-import { linkSync, mkdirSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { askHealth, askPattern, lines } from "./client.ts";
@@ -32,9 +40,11 @@ for (const backend of BACKENDS) {
     expect(await askPattern(daemon.sockets.query, "before")).toBeDefined();
     writeFileSync(join(outbox, ".unfinished"), "");
     writeFileSync(
-      join(outbox, "0.ndjson"),
+      join(outbox, ".0"),
       lines(taskLine({ id: "running" }), "[]", taskLine({ id: "running too" })),
     );
+    // As emitters do it: renamed in when whole.
+    renameSync(join(outbox, ".0"), join(outbox, "0.ndjson"));
     await daemon.event("outbox.taken", ({ lines: count }) => count === 3);
     expect(await askPattern(daemon.sockets.query, "running too")).toBeDefined();
     expect(readdirSync(outbox)).toEqual([".unfinished"]);
