@@ -27,8 +27,25 @@ export interface Where {
 
 type Test = (pattern: Record<string, unknown>) => boolean;
 
-/** Everything that is asked of the content of a pattern: all but its type and its instant. */
-export function contentMatcher(filter: Filter): Test {
+/**
+ * Everything that is asked of the content of a pattern, all but its type and its instant, as a test of its line;
+ * undefined if nothing is asked.
+ */
+export function contentMatcher(filter: Filter): ((line: string) => boolean) | undefined {
+  const tests = testsOf(filter);
+  if (tests.length === 0) return undefined;
+  const words = [...(filter.tags ?? []), filter.agent, filter.project, filter.session, filter.host]
+    .filter((word) => word !== undefined)
+    .map((word) => JSON.stringify(word));
+  return (line) => {
+    // Without an escape a string stands in a line as it is written here: most lines need no parsing.
+    if (!line.includes("\\") && !words.every((word) => line.includes(word))) return false;
+    const pattern: unknown = JSON.parse(line);
+    return isObject(pattern) && tests.every((test) => test(pattern));
+  };
+}
+
+function testsOf(filter: Filter): Test[] {
   const tests: Test[] = [];
   const { tags, agent, success, text } = filter;
   if (tags?.length) {
@@ -61,7 +78,7 @@ export function contentMatcher(filter: Filter): Test {
     const wanted = text.toLowerCase();
     tests.push((pattern) => holdsText(pattern, wanted));
   }
-  return (pattern) => tests.every((test) => test(pattern));
+  return tests;
 }
 
 function at(value: unknown, path: readonly string[]): unknown {

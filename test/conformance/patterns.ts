@@ -99,7 +99,7 @@ export class Model {
     return [...this.#known.values()]
       .filter(({ type }) => filter.patternType === undefined || filter.patternType === type)
       .filter(({ instant }) => instant >= (filter.start ?? instant) && instant <= (filter.end ?? instant))
-      .filter((pattern) => matches(JSON.parse(lineOf(pattern))))
+      .filter((pattern) => matches?.(lineOf(pattern)) ?? true)
       .sort((a, b) => (isBefore(a, b) ? -1 : 1))
       .map(lineOf);
   }

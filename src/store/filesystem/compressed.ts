@@ -10,10 +10,10 @@
  * The generation is a greater one with every rewriting. "m": the lines of the day's `.ndjson` are merged in here,
  * and that file, if it is still there, no longer counts; "w": what stands in an `.ndjson` came later.
  */
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { PatterndError } from "../../errors.ts";
-import type { Chunk } from "./lines.ts";
+import { type Chunk, readRange } from "./lines.ts";
 
 const BLOCK_BYTES = 256 * 1024;
 const NEWLINE = 10;
@@ -35,7 +35,6 @@ export interface Head {
 
 /** Writes a compressed segment; it counts for nothing until it is renamed to its place. */
 export class CompressedWriter {
-  readonly generation: number;
   readonly #path: string;
   readonly #fd: number;
   #lines: Buffer[] = [];
@@ -44,22 +43,21 @@ export class CompressedWriter {
 
   constructor(path: string, { generation, merging }: Head) {
     this.#path = path;
-    this.generation = generation;
     this.#fd = openSync(path, "w", 0o600);
     this.#write(member("PH", Buffer.from(digits(generation) + (merging ? "m" : "w"), "latin1"), ""));
   }
 
-  /** Takes a copy; returns where in the text the line begins. */
-  addLine(line: Uint8Array): number {
+  /** Takes a copy. Returns where in the text the line ends, and whether a block ends there too. */
+  addLine(line: Uint8Array): { readonly end: number; readonly endsBlock: boolean } {
     const copy = Buffer.allocUnsafe(line.byteLength + 1);
     copy.set(line);
     copy[line.byteLength] = NEWLINE;
-    const offset = this.#offset;
     this.#lines.push(copy);
     this.#bytes += copy.length;
     this.#offset += copy.length;
-    if (this.#bytes >= BLOCK_BYTES) this.#writeBlock();
-    return offset;
+    const endsBlock = this.#bytes >= BLOCK_BYTES;
+    if (endsBlock) this.#writeBlock();
+    return { end: this.#offset, endsBlock };
   }
 
   /** Returns when all of it is durable, under its present name. */
@@ -94,7 +92,7 @@ export class CompressedWriter {
 
 /** @throws PatterndError `store_failed` if patternd did not write the file. */
 export function readHead(fd: number, path: string): Head {
-  const bytes = readAt(fd, 0, STATE_AT + 1);
+  const bytes = readRange(fd, { from: 0, to: STATE_AT + 1 });
   if (!isMember(bytes, "PH") || bytes.length <= STATE_AT) throw damaged(path, 0);
   return {
     generation: Number(bytes.toString("latin1", EXTRA_AT, STATE_AT)),
@@ -113,24 +111,49 @@ export function endMerging(path: string): void {
   }
 }
 
-/** The lines that begin at `from` in the text or later, and those before them in the same block. */
-export function* readBlocks(fd: number, path: string, from = 0): Generator<Chunk, void> {
+export interface StoredBlock {
+  /** In the file: where it begins and how long it is. */
+  readonly at: number;
+  readonly length: number;
+  /** The same of its text. */
+  readonly offset: number;
+  readonly textLength: number;
+}
+
+/** The blocks in the order of the text, found by their headers alone. */
+export function* listBlocks(fd: number, path: string): Generator<StoredBlock, void> {
   let at = member("PH", Buffer.alloc(GENERATION_BYTES + 1), "").length;
   for (let offset = 0; ; ) {
-    const header = readAt(fd, at, BLOCK_HEADER_BYTES);
+    const header = readRange(fd, { from: at, to: at + BLOCK_HEADER_BYTES });
     if (header.length === 0) return;
     if (!isMember(header, "PB") || header.length < BLOCK_HEADER_BYTES) throw damaged(path, at);
     const length = header.readUInt32LE(EXTRA_AT);
     const textLength = header.readUInt32LE(EXTRA_AT + 4);
     if (length <= BLOCK_HEADER_BYTES || textLength === 0) throw damaged(path, at);
-    if (offset + textLength > from) {
-      const bytes = gunzipSync(readAt(fd, at, length), { maxOutputLength: textLength });
-      if (bytes.length !== textLength) throw damaged(path, at);
-      yield { bytes, offset };
-    }
+    yield { at, length, offset, textLength };
     offset += textLength;
     at += length;
   }
+}
+
+export function readBlock(fd: number, path: string, { at, length, offset, textLength }: StoredBlock): Chunk {
+  const packed = readRange(fd, { from: at, to: at + length });
+  const bytes = gunzipSync(packed, { maxOutputLength: textLength });
+  if (bytes.length !== textLength) throw damaged(path, at);
+  return { bytes, offset };
+}
+
+/** The blocks that hold text behind `from`. */
+export function* readBlocks(fd: number, path: string, from = 0): Generator<Chunk, void> {
+  for (const block of listBlocks(fd, path)) {
+    if (block.offset + block.textLength > from) yield readBlock(fd, path, block);
+  }
+}
+
+/** The block that holds the text at `from`. */
+export function readBlockAt(fd: number, path: string, from: number): Chunk {
+  for (const chunk of readBlocks(fd, path, from)) return chunk;
+  throw damaged(path, from);
 }
 
 function digits(generation: number): string {
@@ -154,17 +177,6 @@ function isMember(bytes: Buffer, name: "PH" | "PB"): boolean {
     bytes.readUInt32BE(0) === 0x1f8b0800 + FLAG_EXTRA &&
     bytes.toString("latin1", FIXED_BYTES + 2, FIXED_BYTES + 4) === name
   );
-}
-
-function readAt(fd: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let filled = 0;
-  while (filled < length) {
-    const got = readSync(fd, bytes, filled, length - filled, position + filled);
-    if (got === 0) break;
-    filled += got;
-  }
-  return bytes.subarray(0, filled);
 }
 
 function damaged(path: string, at: number): PatterndError {

@@ -6,9 +6,12 @@
  */
 import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
-import { readBlocks, readHead } from "./compressed.ts";
+import type { Zone } from "../../pattern/zone.ts";
+import { firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
+import { listBlocks, readBlock, readBlocks, readHead, type StoredBlock } from "./compressed.ts";
+import { hashAt, NO_ID } from "./hash.ts";
 import { listSegments, type SegmentName, segmentPath } from "./layout.ts";
-import { eachLine, readChunks } from "./lines.ts";
+import { type Chunk, eachLine, type Range, readChunks, readRange } from "./lines.ts";
 import { NOTHING, type Progress, type ProgressOf, parseMarks, Replaced, replacedPath } from "./replaced.ts";
 
 interface OpenFile {
@@ -24,12 +27,38 @@ interface OpenSegment extends OpenFile {
   readonly gz: number | undefined;
 }
 
+/** A part of a segment. */
+export interface DayBlock extends Range {
+  readonly segment: OpenSegment;
+  /** Hashes of its lines' ids; undefined where no index says what is there. */
+  readonly hashes: Uint32Array | undefined;
+  /** No line is older or newer. */
+  readonly oldest: bigint;
+  readonly newest: bigint;
+}
+
+const OLDEST = -(2n ** 63n);
+const NEWEST = 2n ** 63n - 1n;
+
+/** What an index says of a segment is not what stands there: somebody else's hand. */
+export class WrongIndex extends Error {
+  override readonly name = "WrongIndex";
+  readonly segment: string;
+
+  constructor(segment: string) {
+    super(`the index of ${segment} does not fit it`);
+    this.segment = segment;
+  }
+}
+
 export class DayView {
   /** How far the types have come. */
   readonly progress: ReadonlyMap<string, Progress>;
   readonly #files: readonly OpenFile[];
   readonly #segments: readonly OpenSegment[];
   readonly #replaced: Replaced;
+  /** Where the blocks of the compressed segments stand, once it is asked. */
+  readonly #stored = new Map<number, readonly StoredBlock[]>();
 
   private constructor(
     files: readonly OpenFile[],
@@ -73,16 +102,64 @@ export class DayView {
     }
   }
 
-  /** Every line that counts. The bytes are only valid during the call. */
-  read(visit: (line: Buffer) => void): void {
-    for (const { fd, size, path, type, gz } of this.#segments) {
-      const gone = this.#replaced.of(type, gz);
-      for (const chunk of gz === undefined ? readChunks(fd, size) : readBlocks(fd, path)) {
-        eachLine(chunk, (line, offset) => {
-          if (!gone.has(offset)) visit(line);
-        });
-      }
+  /** What there is to read, newest first; what no index knows comes before the rest. `distrusted`: segments. */
+  blocks(zone: Zone, distrusted: ReadonlySet<string>): DayBlock[] {
+    return this.#segments
+      .flatMap((segment) => this.#blocksOf(segment, zone, distrusted.has(segment.path)))
+      .sort((a, b) => (a.newest === b.newest ? 0 : a.newest > b.newest ? -1 : 1));
+  }
+
+  /**
+   * Every line that counts, and whether it is known to be a pattern. The bytes are only valid during the call.
+   *
+   * @throws WrongIndex
+   */
+  read(block: DayBlock, visit: (line: Buffer, isPattern: boolean) => void): void {
+    const { segment, hashes } = block;
+    const gone = this.#replaced.of(segment.type, segment.gz);
+    let lines = 0;
+    for (const chunk of this.#chunksOf(block)) {
+      eachLine(chunk, (line, offset) => {
+        const isPattern = hashes !== undefined && hashAt(hashes, lines) !== NO_ID;
+        lines += 1;
+        if (!gone.has(offset)) visit(line, isPattern);
+      });
     }
+    if (hashes && hashes.length !== 2 * lines) throw new WrongIndex(segment.path);
+  }
+
+  #blocksOf(segment: OpenSegment, zone: Zone, isDistrusted: boolean): DayBlock[] {
+    const { fd, path, gz, type, size } = segment;
+    const end = gz === undefined ? size : Number.MAX_SAFE_INTEGER;
+    const generation = gz ?? this.progress.get(type)?.gz ?? 0;
+    const key = { generation, firstLine: gz === undefined ? (firstLineOf(fd) ?? 0) : 0 };
+    const { blocks } = isDistrusted ? { blocks: [] } : readIndex(indexPath(path), key, end);
+    const last = blocks.at(-1);
+    const fits = last && (gz !== undefined || isAsIndexed(fd, last, zone));
+    const known = fits ? blocks.map((block) => ({ segment, ...block })) : [];
+    const from = fits ? last.to : 0;
+    if (from >= end) return known;
+    return [...known, { segment, from, to: end, hashes: undefined, oldest: OLDEST, newest: NEWEST }];
+  }
+
+  *#chunksOf({ segment, from, to, hashes }: DayBlock): Generator<Chunk, void> {
+    const { fd, path, gz } = segment;
+    if (gz === undefined) {
+      if (hashes) yield { bytes: readRange(fd, { from, to }), offset: from };
+      else yield* readChunks(fd, to, from);
+    } else if (hashes) {
+      const stored = this.#storedBlocks(segment).find(({ offset }) => offset === from);
+      if (!stored) throw new WrongIndex(path);
+      yield readBlock(fd, path, stored);
+    } else yield* readBlocks(fd, path, from);
+  }
+
+  #storedBlocks({ fd, path }: OpenSegment): readonly StoredBlock[] {
+    const known = this.#stored.get(fd);
+    if (known) return known;
+    const blocks = [...listBlocks(fd, path)];
+    this.#stored.set(fd, blocks);
+    return blocks;
   }
 
   close(): void {

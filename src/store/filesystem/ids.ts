@@ -1,115 +1,199 @@
-/** Where the newest version of each known id stands: an open-addressed table of 64-bit hashes, 20 bytes a slot. */
+/**
+ * Which ids the store knows and where their lines stand, in about two and a half bytes of memory a line: one filter
+ * over everything, which a new id rarely passes; behind it a filter for each 16,384 lines of a segment; behind that
+ * the hashes in the index files (segment-ids.ts).
+ */
+import { closeSync, openSync, rmSync, statSync } from "node:fs";
+import type { Zone } from "../../pattern/zone.ts";
+import { BlockCache } from "./block-cache.ts";
+import { type Block, firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
+import { GrowingFilter } from "./bloom.ts";
+import { readBlocks } from "./compressed.ts";
+import { hashAt, hashId, type IdHash, NO_ID } from "./hash.ts";
+import { eachLine, readChunks } from "./lines.ts";
+import { SegmentIds, type Span, StaleIndex } from "./segment-ids.ts";
+import type { Segment, Segments } from "./segments.ts";
+import { readStored } from "./stored-line.ts";
 
-export interface Location {
-  /** The segment's number in the registry of segments. */
-  readonly segment: number;
-  readonly offset: number;
+const BITS_PER_ID = 12;
+/** How many ids the filter over everything has room for beyond those that are there. */
+const SPARE = 64 * 1024;
+const NO_SPAN: Span = { oldest: 0n, newest: 0n };
+
+/** A line that may have the id that is looked for. */
+export interface MaybeKnown {
+  readonly segment: Segment;
+  readonly block: Block;
+  /** Its number in the block. */
+  readonly line: number;
 }
 
-export interface IdHash {
-  readonly high: number;
-  readonly low: number;
-}
+export class IdIndex {
+  readonly #segments: Segments;
+  readonly #zone: Zone;
+  readonly #ofSegment = new Map<Segment, SegmentIds>();
+  readonly #cache = new BlockCache();
+  #all = new GrowingFilter(SPARE, BITS_PER_ID);
+  /** Takes the place of `#all` once it holds everything. */
+  #next: GrowingFilter | undefined;
 
-const SMALLEST = 1024;
-const FULLEST = 0.6;
-
-export class IdTable {
-  #capacity = SMALLEST;
-  #size = 0;
-  #high = new Uint32Array(SMALLEST);
-  #low = new Uint32Array(SMALLEST);
-  /** The segment's number plus one; 0 is an empty slot. */
-  #segment = new Uint32Array(SMALLEST);
-  #offset = new Float64Array(SMALLEST);
-
-  get size(): number {
-    return this.#size;
+  constructor(segments: Segments, zone: Zone) {
+    this.#segments = segments;
+    this.#zone = zone;
   }
 
-  /**
-   * Where a line with this hash stands for which `holds` says that it has the id that is looked for: two ids
-   * may share a hash, and only the line itself tells.
-   */
-  find(hash: IdHash, holds: (location: Location) => boolean): Location | undefined {
-    for (let at = this.#first(hash); this.#segment[at] !== 0; at = (at + 1) & (this.#capacity - 1)) {
-      if (this.#high[at] !== hash.high || this.#low[at] !== hash.low) continue;
-      const location = { segment: (this.#segment[at] ?? 0) - 1, offset: this.#offset[at] ?? 0 };
-      if (holds(location)) return location;
-    }
-    return undefined;
+  /** Reads the index files of all segments, and of the segments what has no index. */
+  load(all: readonly Segment[]): void {
+    const indexed = all.map(({ path }) => statSync(indexPath(path), { throwIfNoEntry: false })?.size ?? 0);
+    this.#all = new GrowingFilter(indexed.reduce((sum, bytes) => sum + bytes, 0) / 8 + SPARE, BITS_PER_ID);
+    for (const segment of all) this.#load(segment, true);
   }
 
-  /** Adds a location, in the place of `old` if given. */
-  set(hash: IdHash, location: Location, old?: Location): void {
-    if (this.#size + 1 > this.#capacity * FULLEST) this.#rebuild(this.#capacity * 2);
-    let at = this.#first(hash);
-    for (; this.#segment[at] !== 0; at = (at + 1) & (this.#capacity - 1)) {
-      if (old && this.#segment[at] === old.segment + 1 && this.#offset[at] === old.offset) break;
-    }
-    if (this.#segment[at] === 0) this.#size += 1;
-    this.#high[at] = hash.high;
-    this.#low[at] = hash.low;
-    this.#segment[at] = location.segment + 1;
-    this.#offset[at] = location.offset;
+  /** What the filters take. */
+  get bytes(): number {
+    let bytes = this.#all.bytes;
+    for (const { filterBytes } of this.#ofSegment.values()) bytes += filterBytes;
+    return bytes;
   }
 
-  /**
-   * Where the lines of one segment stand now that it was rewritten. Those that `offsetOf` does not know stay
-   * with the old segment, until `purge`.
-   */
-  move(from: number, to: number, offsetOf: (offset: number) => number | undefined): void {
-    for (let at = 0; at < this.#capacity; at += 1) {
-      if (this.#segment[at] !== from + 1) continue;
-      const offset = offsetOf(this.#offset[at] ?? 0);
-      if (offset === undefined) continue;
-      this.#segment[at] = to + 1;
-      this.#offset[at] = offset;
-    }
+  /** A segment that was not there before has no line yet. */
+  of(segment: Segment): SegmentIds {
+    const known = this.#ofSegment.get(segment);
+    if (known) return known;
+    const ids = this.create(segment);
+    this.#ofSegment.set(segment, ids);
+    return ids;
   }
 
-  /** Forgets the lines of segments that are gone; returns how many those were. */
-  purge(isGone: (segment: number) => boolean): number {
-    const before = this.#size;
-    let kept = 0;
-    for (const segment of this.#segment) if (segment !== 0 && !isGone(segment - 1)) kept += 1;
-    if (kept === before) return 0;
-    let capacity = SMALLEST;
-    while (kept + 1 > capacity * FULLEST) capacity *= 2;
-    this.#rebuild(capacity, isGone);
-    return before - kept;
+  /** For a segment that is yet to be put in its place. */
+  create(segment: Pick<Segment, "path" | "compressed" | "generation">): SegmentIds {
+    const path = indexPath(segment.path);
+    return new SegmentIds({
+      path,
+      cache: this.#cache,
+      endsBlocks: !segment.compressed,
+      open: () => this.#segments.file(path),
+      key: () => this.#keyOf(segment),
+    });
   }
 
-  #first(hash: IdHash): number {
-    return hash.low & (this.#capacity - 1);
+  /** A line that was appended. */
+  add(segment: Segment, hash: IdHash, instant: bigint, end: number): void {
+    this.#note(hash);
+    this.#trusting(segment, (ids) => {
+      // An index that had to be made anew has read the line already.
+      if (end > ids.end) ids.add(hash, { oldest: instant, newest: instant }, end);
+    });
   }
 
-  #rebuild(capacity: number, isGone: (segment: number) => boolean = () => false): void {
-    const [high, low, segment, offset] = [this.#high, this.#low, this.#segment, this.#offset];
-    this.#capacity = capacity;
-    this.#size = 0;
-    this.#high = new Uint32Array(this.#capacity);
-    this.#low = new Uint32Array(this.#capacity);
-    this.#segment = new Uint32Array(this.#capacity);
-    this.#offset = new Float64Array(this.#capacity);
-    for (let at = 0; at < segment.length; at += 1) {
-      if (segment[at] === 0 || isGone((segment[at] ?? 0) - 1)) continue;
-      const hash = { high: high[at] ?? 0, low: low[at] ?? 0 };
-      this.set(hash, { segment: (segment[at] ?? 0) - 1, offset: offset[at] ?? 0 });
+  /** Of a segment that holds nothing but lines of other segments. */
+  adopt(segment: Segment, ids: SegmentIds): void {
+    ids.endBlock();
+    this.#discardFile(segment);
+    this.#ofSegment.set(segment, ids);
+    ids.flush();
+  }
+
+  /** Before a segment's file goes. */
+  drop(segment: Segment): void {
+    this.#ofSegment.delete(segment);
+    this.#discardFile(segment);
+  }
+
+  *find(hash: IdHash): Generator<MaybeKnown, void> {
+    if (!this.#all.has(hash)) return;
+    for (const segment of this.#ofSegment.keys()) {
+      for (const found of this.#trusting(segment, (ids) => [...ids.find(hash)])) yield { segment, ...found };
     }
   }
-}
 
-/** Two multiplicative 32-bit hashes over the UTF-16 units, mixed into each other at the end (as in MurmurHash3). */
-export function hashId(id: string): IdHash {
-  let high = 0xdeadbeef;
-  let low = 0x41c6ce57;
-  for (let i = 0; i < id.length; i += 1) {
-    const unit = id.charCodeAt(i);
-    high = Math.imul(high ^ unit, 0x9e3779b1);
-    low = Math.imul(low ^ unit, 0x5f356495);
+  /** Every block of a segment, in the order of the text. */
+  blocksOf(segment: Segment): readonly Block[] {
+    return this.#trusting(segment, (ids) => [...ids.blocks()]);
   }
-  high = Math.imul(high ^ (high >>> 16), 0x85ebca6b) ^ Math.imul(low ^ (low >>> 13), 0xc2b2ae35);
-  low = Math.imul(low ^ (low >>> 16), 0x85ebca6b) ^ Math.imul(high ^ (high >>> 13), 0xc2b2ae35);
-  return { high: high >>> 0, low: low >>> 0 };
+
+  /** Once many ids are gone the filter over everything is made anew, in steps. */
+  *tidy(): Generator<void, void> {
+    let patterns = 0;
+    for (const ids of this.#ofSegment.values()) patterns += ids.patterns;
+    if (this.#all.size < 2 * patterns + SPARE) return;
+    this.#next = new GrowingFilter(patterns + SPARE, BITS_PER_ID);
+    try {
+      for (const segment of [...this.#ofSegment.keys()]) {
+        for (const { hashes } of this.blocksOf(segment)) this.#noteAll(hashes);
+        yield;
+      }
+      this.#all = this.#next;
+    } finally {
+      this.#next = undefined;
+    }
+  }
+
+  /** Leaves index files that spare the next opening the reading of all but nothing. */
+  close(): void {
+    for (const ids of this.#ofSegment.values()) {
+      ids.endBlock();
+      ids.flush();
+    }
+  }
+
+  #note(hash: IdHash): void {
+    this.#all.add(hash);
+    this.#next?.add(hash);
+  }
+
+  #noteAll(hashes: Uint32Array): void {
+    for (let line = 0; line < hashes.length / 2; line += 1) this.#next?.add(hashAt(hashes, line));
+  }
+
+  /** An index file that somebody damaged or removed is made anew from its segment. */
+  #trusting<T>(segment: Segment, read: (ids: SegmentIds) => T): T {
+    try {
+      return read(this.of(segment));
+    } catch (error) {
+      if (!(error instanceof StaleIndex)) throw error;
+      this.#discardFile(segment);
+      return read(this.#load(segment, false));
+    }
+  }
+
+  /** `isNew`: whether the filter over everything does not know these ids yet. */
+  #load(segment: Segment, isNew: boolean): SegmentIds {
+    const ids = this.create(segment);
+    const note = (hash: IdHash) => isNew && this.#note(hash);
+    const fd = openSync(segment.path, "r");
+    try {
+      const size = segment.compressed ? Number.MAX_SAFE_INTEGER : segment.size;
+      const found = readIndex(indexPath(segment.path), this.#keyOf(segment), size);
+      const last = found.blocks.at(-1);
+      if (last && (segment.compressed || isAsIndexed(fd, last, this.#zone))) ids.load(found, note);
+      for (const chunk of segment.compressed
+        ? readBlocks(fd, segment.path, ids.end)
+        : readChunks(fd, segment.size, ids.end)) {
+        eachLine(chunk, (line, offset) => {
+          const stored = readStored(line, this.#zone);
+          const hash = stored ? hashId(stored.id) : NO_ID;
+          const span = stored ? { oldest: stored.instant, newest: stored.instant } : NO_SPAN;
+          ids.add(hash, span, offset + line.length + 1);
+          if (stored) note(hash);
+        });
+        if (segment.compressed) ids.endBlock();
+      }
+    } finally {
+      closeSync(fd);
+    }
+    ids.flush();
+    this.#ofSegment.set(segment, ids);
+    return ids;
+  }
+
+  #keyOf({ path, compressed, generation }: Pick<Segment, "path" | "compressed" | "generation">) {
+    return { generation, firstLine: compressed ? 0 : (firstLineOf(this.#segments.file(path)) ?? 0) };
+  }
+
+  #discardFile({ path }: Segment): void {
+    this.#cache.clear();
+    this.#segments.close(indexPath(path));
+    rmSync(indexPath(path), { force: true });
+  }
 }

@@ -8,6 +8,8 @@
  *   YYYY/MM/DD/<type>.ndjson.gz    the same once compressed or cut down by a deletion (compressed.ts); what
  *                                  arrives later goes to a new .ndjson beside it, until the next compression
  *   YYYY/MM/DD/.replaced           which of the day's lines a newer version has replaced (replaced.ts)
+ *   YYYY/MM/DD/.<type>.index       a cache: what stands where in the .ndjson, and likewise .<type>.gz.index for the
+ *                                  .gz (block-index.ts)
  *   .aside/                        what a crash left unfinished at a segment's end, cut off and kept
  *
  * An .ndjson only grows, a .gz is only replaced whole (upkeep.ts). A line is part of the store from its newline on.

@@ -9,13 +9,19 @@ export interface Chunk {
   readonly offset: number;
 }
 
+/** Offsets in a text: from the one to before the other. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
 export type Visit = (line: Buffer, offset: number) => void;
 
-/** The whole lines of the first `size` bytes, about a megabyte at a time. */
-export function* readChunks(fd: number, size: number): Generator<Chunk, void> {
-  let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(size, 1)));
+/** The whole lines from `from`, where one begins, to `size`, about a megabyte at a time. */
+export function* readChunks(fd: number, size: number, from = 0): Generator<Chunk, void> {
+  let buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(size - from, 1)));
   let filled = 0;
-  let base = 0;
+  let base = from;
   while (base + filled < size) {
     if (filled === buffer.length) buffer = Buffer.concat([buffer], buffer.length * 2);
     const wanted = Math.min(buffer.length - filled, size - base - filled);
@@ -39,15 +45,22 @@ export function eachLine({ bytes, offset }: Chunk, visit: Visit): void {
   }
 }
 
-/** The line that begins at `offset`, without its newline; undefined if none begins and ends there. */
-export function readLineAt(fd: number, offset: number): Buffer | undefined {
-  let line = Buffer.alloc(0);
-  for (let wanted = 4096; ; wanted *= 4) {
-    const part = Buffer.allocUnsafe(wanted);
-    const got = readSync(fd, part, 0, wanted, offset + line.length);
-    const end = part.subarray(0, got).indexOf(NEWLINE);
-    if (end !== -1) return Buffer.concat([line, part.subarray(0, end)]);
-    if (got === 0) return undefined;
-    line = Buffer.concat([line, part.subarray(0, got)]);
+/** Where each line begins, and where the last one ends. */
+export function lineStarts(bytes: Buffer): number[] {
+  const starts = [0];
+  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, end + 1))
+    starts.push(end + 1);
+  return starts;
+}
+
+/** The bytes of a range; fewer if the file ends before. */
+export function readRange(fd: number, { from, to }: Range): Buffer {
+  const bytes = Buffer.allocUnsafe(to - from);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const got = readSync(fd, bytes, filled, bytes.length - filled, from + filled);
+    if (got === 0) break;
+    filled += got;
   }
+  return bytes.subarray(0, filled);
 }

@@ -10,6 +10,8 @@ export class PageCollector {
   readonly #limit: number;
   #kept: Candidate[] = [];
   #bytes = 0;
+  /** Since the last cut there is a page, and one behind it that is as old as this. */
+  #behind: bigint | undefined;
 
   constructor(request: PageRequest) {
     this.#limit = request.limit;
@@ -21,10 +23,16 @@ export class PageCollector {
     if (this.#kept.length > 2 * this.#limit + 16 || this.#bytes > 4 * PAGE_BYTES) this.#cut();
   }
 
+  /** Whether no candidate as old as this one, or older, can change the page any more. */
+  isFullBefore(instant: bigint): boolean {
+    if (this.#behind === undefined && this.#kept.length > this.#limit) this.#cut();
+    return this.#behind !== undefined && instant < this.#behind;
+  }
+
   /** Whether older candidates can't change the page any more. */
   get isFull(): boolean {
     this.#cut();
-    return this.#kept.length > this.#pageLength();
+    return this.#behind !== undefined;
   }
 
   page(): Page {
@@ -40,8 +48,10 @@ export class PageCollector {
   /** Down to the page and the one behind it, which tells that there is more. */
   #cut(): void {
     this.#kept.sort(comparePositions);
-    this.#kept = this.#kept.slice(0, this.#pageLength() + 1);
+    const length = this.#pageLength();
+    this.#kept = this.#kept.slice(0, length + 1);
     this.#bytes = this.#kept.reduce((sum, candidate) => sum + candidate.bytes, 0);
+    this.#behind = this.#kept[length]?.instant;
   }
 
   #pageLength(): number {

@@ -1,59 +1,100 @@
 /** Questions to the segments. Needs no lock and nothing of the writer: what is on disk is enough. */
-import { isObject } from "../../pattern/schema.ts";
-import { parseTimestamp } from "../../pattern/timestamp.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Page, PageRequest, Position } from "../backend.ts";
+import type { Page, PageRequest } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
-import { DayView } from "./day.ts";
+import { hasLineWith } from "./block-index.ts";
+import { DayView, WrongIndex } from "./day.ts";
+import { hashId } from "./hash.ts";
 import { dayOf, listDays } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
 import { NOTHING, type Progress } from "./replaced.ts";
+import { glanceAt, readStored } from "./stored-line.ts";
+
+/** The instants that 64 bits hold: all there are. */
+const OLDEST = -(2n ** 63n);
+const NEWEST = 2n ** 63n - 1n;
 
 export class SegmentReader {
   readonly #root: string;
   readonly #zone: Zone;
+  /** Segments whose index does not fit. */
+  readonly #distrusted = new Set<string>();
 
   constructor(root: string, zone: Zone) {
     this.#root = root;
     this.#zone = zone;
   }
 
-  /** Reads only the days that can hold answers, newest first, and stops when the page is full. */
+  /** Reads only the days, and of these the parts, that can hold answers, newest first. */
   query(filter: Filter, request: PageRequest): Page {
+    return this.#distrusting(() => this.#query(filter, request));
+  }
+
+  get(id: string): string | undefined {
+    return this.#distrusting(() => this.#get(id));
+  }
+
+  #query(filter: Filter, request: PageRequest): Page {
     const page = new PageCollector(request);
     const { after } = request;
-    const newest = lesser(filter.end, after?.instant);
+    const newest = lesser(filter.end, after?.instant) ?? NEWEST;
+    const oldest = filter.start ?? OLDEST;
     const matches = contentMatcher(filter);
+    const visit = (bytes: Buffer, isPattern: boolean) => {
+      const line = bytes.toString("utf8");
+      const glance = isPattern ? glanceAt(line, this.#zone) : undefined;
+      const found = glance ?? readStored(line, this.#zone);
+      if (!found || found.instant > newest || found.instant < oldest) return;
+      if (after && comparePositions(found, after) <= 0) return;
+      if (matches && !matches(line)) return;
+      page.add({ instant: found.instant, id: found.id, line, bytes: bytes.length });
+    };
     const days = new Days(this.#root, filter.patternType);
     for (const day of days.all) {
-      if (newest !== undefined && day > dayOf(newest)) continue;
-      if (filter.start !== undefined && day < dayOf(filter.start)) break;
-      days.read(day, (line) => {
-        const found = readStored(line, this.#zone);
-        if (!found || (newest !== undefined && found.instant > newest)) return;
-        if (filter.start !== undefined && found.instant < filter.start) return;
-        if (after && comparePositions(found, after) <= 0) return;
-        if (matches(found.value))
-          page.add({ instant: found.instant, id: found.id, line: line.toString("utf8"), bytes: line.length });
+      if (day > dayOf(newest)) continue;
+      if (day < dayOf(oldest) || page.isFull) break;
+      days.open(day, (view) => {
+        for (const block of view.blocks(this.#zone, this.#distrusted)) {
+          if (block.newest < oldest || page.isFullBefore(block.newest)) break;
+          if (block.oldest <= newest) view.read(block, visit);
+        }
       });
-      if (page.isFull) break;
     }
     return page.page();
   }
 
-  get(id: string): string | undefined {
+  #get(id: string): string | undefined {
     const plain = Buffer.from(id, "utf8");
+    const hash = hashId(id);
     let line: string | undefined;
+    const visit = (candidate: Buffer) => {
+      // An id may be written with escapes: only a line without any can be passed over unread.
+      if (!candidate.includes(plain) && !candidate.includes("\\")) return;
+      if (readStored(candidate, this.#zone)?.id === id) line = candidate.toString("utf8");
+    };
     const days = new Days(this.#root, undefined);
     for (const day of days.all) {
-      days.read(day, (candidate) => {
-        // An id may be written with escapes: only a line without any can be passed over unread.
-        if (!candidate.includes(plain) && !candidate.includes("\\")) return;
-        if (readStored(candidate, this.#zone)?.id === id) line = candidate.toString("utf8");
+      days.open(day, (view) => {
+        for (const block of view.blocks(this.#zone, this.#distrusted)) {
+          if (line !== undefined) return;
+          if (!block.hashes || hasLineWith(block.hashes, hash)) view.read(block, visit);
+        }
       });
       if (line !== undefined) return line;
     }
     return undefined;
+  }
+
+  /** What an index that does not fit has led to counts for nothing. */
+  #distrusting<T>(ask: () => T): T {
+    for (;;) {
+      try {
+        return ask();
+      } catch (error) {
+        if (!(error instanceof WrongIndex)) throw error;
+        this.#distrusted.add(error.segment);
+      }
+    }
   }
 }
 
@@ -76,12 +117,11 @@ class Days {
     this.#listed = new Set(this.all);
   }
 
-  /** Every line that counts. */
-  read(day: number, visit: (line: Buffer) => void): void {
+  open(day: number, read: (view: DayView) => void): void {
     const view = DayView.open(this.#root, day, this.#type, this.#progressOf);
     try {
       this.#seen.set(day, view.progress);
-      view.read(visit);
+      read(view);
     } finally {
       view.close();
     }
@@ -95,24 +135,6 @@ class Days {
     view.close();
     return view.progress.get(type) ?? NOTHING;
   };
-}
-
-interface Stored extends Position {
-  readonly value: Record<string, unknown>;
-}
-
-/** A stored line's id and instant; undefined for a line that was put there by hand and is no pattern. */
-export function readStored(line: Buffer, zone: Zone): Stored | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(line.toString("utf8"));
-  } catch {
-    return undefined;
-  }
-  if (!isObject(value) || typeof value.pattern_id !== "string" || typeof value.timestamp !== "string")
-    return undefined;
-  const instant = parseTimestamp(value.timestamp, zone);
-  return instant === undefined ? undefined : { id: value.pattern_id, instant, value };
 }
 
 function lesser(a: bigint | undefined, b: bigint | undefined): bigint | undefined {

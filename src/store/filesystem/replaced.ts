@@ -67,12 +67,19 @@ export class Replaced {
   readonly #offsets = new Map<string, Set<number>>();
 
   constructor(marks: readonly Mark[], progressOf: ProgressOf) {
-    for (const mark of marks) {
-      if (!counts(mark, progressOf)) continue;
-      const key = keyOf(mark.type, mark.gz);
-      const offsets = this.#offsets.get(key) ?? new Set();
-      this.#offsets.set(key, offsets.add(mark.offset));
-    }
+    for (const mark of marks) if (counts(mark, progressOf)) this.add(mark);
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const offsets of this.#offsets.values()) size += offsets.size;
+    return size;
+  }
+
+  add({ type, gz, offset }: { type: string; gz?: number | undefined; offset: number }): void {
+    const key = keyOf(type, gz);
+    const offsets = this.#offsets.get(key) ?? new Set();
+    this.#offsets.set(key, offsets.add(offset));
   }
 
   /** `gz`: the generation of a compressed segment. */

@@ -3,16 +3,14 @@ import { closeSync, fdatasyncSync, fstatSync, openSync, statSync, truncateSync, 
 import { basename, dirname } from "node:path";
 import { PatterndError } from "../../errors.ts";
 import { makeFolder, syncPath } from "../durable.ts";
-import { type Head, readBlocks, readHead } from "./compressed.ts";
-import { segmentPath } from "./layout.ts";
-import { type Chunk, readChunks } from "./lines.ts";
-import type { Place, Progress } from "./replaced.ts";
+import { type Head, readHead } from "./compressed.ts";
+import { listSegments, segmentPath } from "./layout.ts";
+import type { Progress } from "./replaced.ts";
 
 const MAX_OPEN_FILES = 64;
 const NEWLINE = 10;
 
 export interface Segment {
-  readonly number: number;
   readonly day: number;
   readonly type: string;
   readonly path: string;
@@ -21,8 +19,6 @@ export interface Segment {
   readonly generation: number;
   /** Of an .ndjson, in bytes; whole lines only. */
   size: number;
-  /** Rewritten or removed: what stood in it is elsewhere or nowhere. */
-  gone: boolean;
 }
 
 /** What one batch adds to one file. */
@@ -64,7 +60,6 @@ export class Addition {
 export class Segments {
   readonly #root: string;
   readonly #sync: boolean;
-  readonly #all: Segment[] = [];
   readonly #byDay = new Map<number, Map<string, Segment>>();
   /** In order of use: the first is the one to close next. */
   readonly #open = new Map<string, number>();
@@ -100,28 +95,25 @@ export class Segments {
     return this.#register(basename(path), { day, type, path, compressed: true, generation, size: 0 });
   }
 
-  /** For a segment whose file was replaced or removed, or is about to be: what comes in its place is another one. */
-  retire(segment: Segment): void {
-    segment.gone = true;
-    this.#byDay.get(segment.day)?.delete(segment.compressed ? basename(segment.path) : segment.type);
-    this.close(segment.path);
+  /** Those that have a file, of each type the .gz before the .ndjson, as their lines arrived. */
+  on(day: number): Segment[] {
+    return listSegments(this.#root, day)
+      .reverse()
+      .flatMap(
+        ({ type, compressed }) => (compressed ? this.compressed(day, type) : this.at(day, type)) ?? [],
+      );
   }
 
-  number(number: number): Segment {
-    const segment = this.#all[number];
-    if (!segment) throw new PatterndError("internal", `there is no segment number ${number}`);
-    return segment;
+  /** For a segment whose file was replaced or removed, or is about to be: what comes in its place is another one. */
+  retire(segment: Segment): void {
+    this.#byDay.get(segment.day)?.delete(segment.compressed ? basename(segment.path) : segment.type);
+    this.close(segment.path);
   }
 
   /** How far a type has come on a day. */
   progress(day: number, type: string): Progress {
     const { generation, size } = this.at(day, type);
     return { gz: generation, size };
-  }
-
-  place(number: number, offset: number): Place {
-    const { day, type, compressed, generation } = this.number(number);
-    return { day, type, gz: compressed ? generation : undefined, offset };
   }
 
   /** A descriptor for reading and appending. */
@@ -179,9 +171,7 @@ export class Segments {
     if (fd !== undefined) closeSync(fd);
   }
 
-  #register(name: string, given: Omit<Segment, "number" | "gone">): Segment {
-    const segment = { ...given, number: this.#all.length, gone: false };
-    this.#all.push(segment);
+  #register(name: string, segment: Segment): Segment {
     const ofDay = this.#byDay.get(segment.day) ?? new Map<string, Segment>();
     this.#byDay.set(segment.day, ofDay.set(name, segment));
     return segment;
@@ -219,16 +209,6 @@ export class Segments {
       if (statSync(addition.path, { throwIfNoEntry: false })) truncateSync(addition.path, addition.before);
       this.#undo.pop();
     }
-  }
-}
-
-/** What stands in a segment, a part at a time. */
-export function* chunksOf({ path, compressed, size }: Segment): Generator<Chunk, void> {
-  const fd = openSync(path, "r");
-  try {
-    yield* compressed ? readBlocks(fd, path) : readChunks(fd, size);
-  } finally {
-    closeSync(fd);
   }
 }
 

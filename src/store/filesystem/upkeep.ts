@@ -17,48 +17,55 @@
  * are made not to wait for lines that go. A deletion rewrites a segment for replaced lines alone, too: what was
  * deleted is not left in there.
  */
-import { renameSync, rmdirSync, rmSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { syncPath, writeFileDurably } from "../durable.ts";
-import { CompressedWriter, endMerging } from "./compressed.ts";
-import type { IdTable } from "./ids.ts";
+import type { Block } from "./block-index.ts";
+import { CompressedWriter, endMerging, listBlocks, readBlock } from "./compressed.ts";
+import { hashAt, NO_ID } from "./hash.ts";
+import type { IdIndex } from "./ids.ts";
+import type { KnownPatterns } from "./known.ts";
 import { dayFolder, dayOf, listDays, listSegments, segmentPath } from "./layout.ts";
-import { eachLine } from "./lines.ts";
-import { OffsetMap } from "./offsets.ts";
-import { readStored } from "./reader.ts";
-import { countingMarks, parseMarks, Replaced, readMarks, replacedPath } from "./replaced.ts";
-import { chunksOf, headOf, type Segment, type Segments } from "./segments.ts";
-
-/** Which lines a rewriting leaves out, besides the replaced ones. */
-type IsOld = (line: Buffer) => boolean;
+import { eachLine, readRange } from "./lines.ts";
+import { countingMarks, parseMarks, readMarks, replacedPath } from "./replaced.ts";
+import type { SegmentIds } from "./segment-ids.ts";
+import { headOf, type Segment, type Segments } from "./segments.ts";
+import { readStored } from "./stored-line.ts";
 
 /** What counts in one segment, copied to another file. */
 interface Moved {
   readonly from: Segment;
-  readonly offsets: OffsetMap;
-  /** How many lines were copied, left out since they are deleted, and left out since they are replaced. */
+  /** How many lines were copied, and how many left out since they are replaced. */
   kept: number;
-  old: number;
   replaced: number;
+  /** How many patterns were left out since they are deleted, and how many lines of any version. */
+  deleted: number;
+  old: number;
 }
+
+const NOTHING_MOVED = { kept: 0, replaced: 0, deleted: 0, old: 0 };
+/** Before every instant. */
+const NEVER = -(2n ** 63n);
 
 export class Upkeep {
   readonly #root: string;
   readonly #zone: Zone;
   readonly #segments: Segments;
-  readonly #ids: IdTable;
+  readonly #ids: IdIndex;
+  readonly #known: KnownPatterns;
   /** Days whose files are being changed: a failure may have left them between two steps. */
   readonly #unfinished = new Set<number>();
   /** Days that were written to since a rewriting began. */
   readonly #written = new Set<number>();
 
-  constructor(root: string, zone: Zone, segments: Segments, ids: IdTable) {
+  constructor(root: string, zone: Zone, segments: Segments, ids: IdIndex, known: KnownPatterns) {
     this.#root = root;
     this.#zone = zone;
     this.#segments = segments;
     this.#ids = ids;
+    this.#known = known;
   }
 
   noteWrite(day: number): void {
@@ -73,15 +80,14 @@ export class Upkeep {
   /** Brings a day to where nothing is between two steps: its marks are settled, what was merged is removed. */
   settle(day: number, forDeletion = false): void {
     this.#segments.undoFailed();
+    this.#known.forget(day);
     const folder = join(this.#root, dayFolder(day));
     const compressed = listSegments(this.#root, day).filter((name) => name.compressed);
     const merging = compressed.filter((name) => headOf(segmentPath(this.#root, day, name)).merging);
     if (merging.length > 0) syncPath(folder);
     this.#settleMarks(day, new Set(merging.map(({ type }) => type)), forDeletion);
     for (const name of merging) {
-      const path = segmentPath(this.#root, day, { ...name, compressed: false });
-      rmSync(path, { force: true });
-      this.#segments.retire(this.#segments.at(day, name.type));
+      this.#remove(this.#segments.at(day, name.type));
       syncPath(folder);
       endMerging(segmentPath(this.#root, day, name));
     }
@@ -91,22 +97,15 @@ export class Upkeep {
   /** Returns how many patterns went, each counted once whatever versions of it went. */
   *deleteOlderThan(cutoff: bigint): Generator<void, number> {
     const lastDay = dayOf(cutoff);
-    const isOld: IsOld = (line) => {
-      const stored = readStored(line, this.#zone);
-      return stored !== undefined && stored.instant < cutoff;
-    };
     let deleted = 0;
-    try {
-      for (const day of listDays(this.#root).reverse()) {
-        if (day > lastDay) break;
-        if (day < lastDay) this.#removeDay(day);
-        else for (const type of this.#typesOf(day)) yield* this.#rewrite(day, type, isOld);
-        yield;
-      }
-    } finally {
-      // What is left of the segments that are gone are the patterns that went: all others were moved.
-      deleted = this.#ids.purge((segment) => this.#segments.number(segment).gone);
+    for (const day of listDays(this.#root).reverse()) {
+      if (day > lastDay) break;
+      if (day < lastDay) deleted += this.#removeDay(day);
+      else
+        for (const type of this.#typesOf(day)) deleted += (yield* this.#rewrite(day, type, cutoff)).deleted;
+      yield;
     }
+    yield* this.#ids.tidy();
     return deleted;
   }
 
@@ -117,35 +116,36 @@ export class Upkeep {
       if (day >= beforeDay) break;
       for (const type of this.#typesOf(day)) {
         if (this.#segments.at(day, type).size === 0) continue;
-        if (yield* this.#rewrite(day, type)) compressed += 1;
+        yield* this.#rewrite(day, type, NEVER);
+        compressed += 1;
       }
     }
     return compressed;
   }
 
   /**
-   * Whether there was something to do; without `isOld` there always is. A writer that comes to the day meanwhile
-   * has it done again, in one step.
+   * Leaves out what is older than the cutoff, if there is one, and does nothing if that is nothing. A writer that
+   * comes to the day meanwhile has it done again, in one step.
    */
-  *#rewrite(day: number, type: string, isOld?: IsOld): Generator<void, boolean> {
+  *#rewrite(day: number, type: string, cutoff: bigint): Generator<void, { readonly deleted: number }> {
     const path = segmentPath(this.#root, day, { type, compressed: true });
     for (let hurried = false; ; hurried = true) {
-      this.settle(day, isOld !== undefined);
+      this.settle(day, cutoff !== NEVER);
       this.#written.delete(day);
       const sources = this.#sourcesOf(day, type);
-      const out = new CompressedWriter(`${path}.new`, {
-        generation: Math.max(Date.now(), this.#segments.at(day, type).generation + 1),
-        merging: sources.some(({ compressed }) => !compressed),
-      });
+      const generation = Math.max(Date.now(), this.#segments.at(day, type).generation + 1);
+      const merging = sources.some(({ compressed }) => !compressed);
+      const out = new CompressedWriter(`${path}.new`, { generation, merging });
+      const ids = this.#ids.create({ path, compressed: true, generation });
       try {
-        const all = sources.map((from) => ({ from, offsets: new OffsetMap(), kept: 0, old: 0, replaced: 0 }));
-        for (const _ of this.#copy(day, all, out, isOld)) if (!hurried) yield;
+        const all = sources.map((from) => ({ from, ...NOTHING_MOVED }));
+        for (const moved of all) for (const _ of this.#copy(moved, out, ids, cutoff)) if (!hurried) yield;
         out.finish();
         if (!hurried) yield;
         if (this.#written.has(day)) continue;
-        if (isOld && all.every(({ old }) => old === 0)) return false;
-        this.#publish(day, type, all, out);
-        return true;
+        if (cutoff !== NEVER && all.every(({ old }) => old === 0)) return NOTHING_MOVED;
+        this.#publish(day, type, all, ids, generation);
+        return { deleted: all.reduce((sum, { deleted }) => sum + deleted, 0) };
       } finally {
         out.close();
         out.discard();
@@ -153,34 +153,46 @@ export class Upkeep {
     }
   }
 
-  *#copy(day: number, all: readonly Moved[], out: CompressedWriter, isOld?: IsOld): Generator<void, void> {
-    const replaced = new Replaced(parseMarks(readMarks(this.#root, day)), this.#progressOf);
-    for (const moved of all) {
-      const gone = replaced.of(moved.from.type, moved.from.compressed ? moved.from.generation : undefined);
-      for (const chunk of chunksOf(moved.from)) {
-        eachLine(chunk, (line, offset) => {
-          if (isOld?.(line)) moved.old += 1;
-          else if (gone.has(offset)) moved.replaced += 1;
-          else {
-            moved.offsets.add(offset, out.addLine(line));
-            moved.kept += 1;
-          }
-        });
-        yield;
-      }
+  *#copy(moved: Moved, out: CompressedWriter, ids: SegmentIds, cutoff: bigint): Generator<void, void> {
+    const replaced = this.#known.replacedOf(moved.from);
+    for (const { block, bytes } of textOf(moved.from, this.#ids.blocksOf(moved.from))) {
+      const span = { oldest: block.oldest > cutoff ? block.oldest : cutoff, newest: block.newest };
+      let line = 0;
+      eachLine({ bytes, offset: block.from }, (text, offset) => {
+        const hash = hashAt(block.hashes, line);
+        line += 1;
+        const isReplaced = replaced.has(offset);
+        if (hash !== NO_ID && this.#isOld(block, text, cutoff)) {
+          moved.old += 1;
+          if (!isReplaced) moved.deleted += 1;
+        } else if (isReplaced) moved.replaced += 1;
+        else {
+          const { end, endsBlock } = out.addLine(text);
+          ids.add(hash, span, end);
+          if (endsBlock) ids.endBlock();
+          moved.kept += 1;
+        }
+      });
+      yield;
     }
   }
 
+  #isOld(block: Block, line: Buffer, cutoff: bigint): boolean {
+    if (block.newest < cutoff) return true;
+    if (block.oldest >= cutoff) return false;
+    const stored = readStored(line, this.#zone);
+    return stored !== undefined && stored.instant < cutoff;
+  }
+
   /** One step: nobody writes meanwhile. */
-  #publish(day: number, type: string, all: readonly Moved[], out: CompressedWriter): void {
+  #publish(day: number, type: string, all: readonly Moved[], ids: SegmentIds, generation: number): void {
     this.#unfinished.add(day);
     const path = segmentPath(this.#root, day, { type, compressed: true });
     if (all.some(({ kept, replaced }) => kept + replaced > 0)) {
       renameSync(`${path}.new`, path);
-      for (const { from } of all) this.#segments.retire(from);
+      for (const { from } of all) this.#retire(from);
       this.#segments.retire(this.#segments.at(day, type));
-      const { number } = this.#segments.adopt(day, type, out.generation);
-      for (const { from, offsets } of all) this.#ids.move(from.number, number, (at) => offsets.find(at));
+      this.#ids.adopt(this.#segments.adopt(day, type, generation), ids);
     } else {
       for (const { from } of all.toReversed()) this.#remove(from);
     }
@@ -189,23 +201,32 @@ export class Upkeep {
     if (listSegments(this.#root, day).length === 0) this.#removeEmptyFolders(day);
   }
 
-  #removeDay(day: number): void {
+  /** Returns how many patterns went. */
+  #removeDay(day: number): number {
     this.settle(day, true);
     this.#unfinished.add(day);
-    const folder = join(this.#root, dayFolder(day));
-    for (const type of this.#typesOf(day)) {
-      for (const segment of this.#sourcesOf(day, type).reverse()) this.#remove(segment);
+    let deleted = 0;
+    for (const segment of this.#segments.on(day).reverse()) {
+      deleted += this.#ids.of(segment).patterns - this.#known.replacedOf(segment).size;
+      this.#remove(segment);
     }
-    syncPath(folder);
+    syncPath(join(this.#root, dayFolder(day)));
     this.settle(day);
     this.#removeEmptyFolders(day);
+    return deleted;
   }
 
   #remove(segment: Segment): void {
-    rmSync(segment.path);
-    this.#segments.retire(segment);
+    this.#retire(segment);
+    rmSync(segment.path, { force: true });
     // A new .ndjson no longer stands beside it.
     if (segment.compressed) this.#segments.retire(this.#segments.at(segment.day, segment.type));
+  }
+
+  /** What stood in the segment is elsewhere or nowhere. */
+  #retire(segment: Segment): void {
+    this.#ids.drop(segment);
+    this.#segments.retire(segment);
   }
 
   #removeEmptyFolders(day: number): void {
@@ -244,16 +265,25 @@ export class Upkeep {
     return new Set(listSegments(this.#root, day).map(({ type }) => type));
   }
 
-  /** The .gz before the .ndjson, as their lines arrived. */
   #sourcesOf(day: number, type: string): Segment[] {
-    return listSegments(this.#root, day)
-      .filter((name) => name.type === type)
-      .reverse()
-      .flatMap(({ compressed }) => {
-        const segment = compressed ? this.#segments.compressed(day, type) : this.#segments.at(day, type);
-        return segment ?? [];
-      });
+    return this.#segments.on(day).filter((segment) => segment.type === type);
   }
 
   readonly #progressOf = (day: number, type: string) => this.#segments.progress(day, type);
+}
+
+function* textOf(
+  { path, compressed }: Segment,
+  blocks: readonly Block[],
+): Generator<{ readonly block: Block; readonly bytes: Buffer }, void> {
+  const fd = openSync(path, "r");
+  try {
+    const packed = compressed ? listBlocks(fd, path) : undefined;
+    for (const block of blocks) {
+      const next = packed?.next().value;
+      yield { block, bytes: next ? readBlock(fd, path, next).bytes : readRange(fd, block) };
+    }
+  } finally {
+    closeSync(fd);
+  }
 }

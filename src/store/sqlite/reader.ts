@@ -1,4 +1,3 @@
-import { isObject } from "../../pattern/schema.ts";
 import { PAGE_BYTES, type Page, type PageRequest, type Position } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Connection } from "./driver.ts";
@@ -37,7 +36,7 @@ export class PatternReader {
     for (const { seq, instant, id } of keys.iterate(...parameters)) {
       // No column of the keys: equal instants are sorted by id, and whole lines would be sorted along.
       const line = this.#bySeq.get(seq);
-      if (line === undefined || (matches && !matches(contentOf(line)))) continue;
+      if (line === undefined || (matches && !matches(line))) continue;
       bytes += Buffer.byteLength(line);
       if (lines.length === request.limit || (last && bytes > PAGE_BYTES)) return { lines, next: last };
       lines.push(line);
@@ -45,9 +44,4 @@ export class PatternReader {
     }
     return { lines, next: undefined };
   }
-}
-
-function contentOf(line: string): Record<string, unknown> {
-  const value: unknown = JSON.parse(line);
-  return isObject(value) ? value : {};
 }

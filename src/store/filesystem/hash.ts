@@ -1,0 +1,29 @@
+/** A pattern's id in 64 bits. Two ids may share them: only a line itself tells whose it is. */
+export interface IdHash {
+  readonly high: number;
+  readonly low: number;
+}
+
+/** Stands for a line that was put into a segment by hand and is no pattern; no id has it. */
+export const NO_ID: IdHash = { high: 0, low: 0 };
+
+/** Two multiplicative 32-bit hashes over the UTF-16 units, mixed into each other at the end (as in MurmurHash3). */
+export function hashId(id: string): IdHash {
+  let high = 0xdeadbeef;
+  let low = 0x41c6ce57;
+  for (let i = 0; i < id.length; i += 1) {
+    const unit = id.charCodeAt(i);
+    high = Math.imul(high ^ unit, 0x9e3779b1);
+    low = Math.imul(low ^ unit, 0x5f356495);
+  }
+  high = Math.imul(high ^ (high >>> 16), 0x85ebca6b) ^ Math.imul(low ^ (low >>> 13), 0xc2b2ae35);
+  low = Math.imul(low ^ (low >>> 16), 0x85ebca6b) ^ Math.imul(high ^ (high >>> 13), 0xc2b2ae35);
+  return { high: high >>> 0, low: high === 0 && low === 0 ? 1 : low >>> 0 };
+}
+
+/** The hash of line `line` in columns of high and low. */
+export function hashAt(hashes: Uint32Array, line: number): IdHash {
+  const high = hashes[2 * line] ?? 0;
+  const low = hashes[2 * line + 1] ?? 0;
+  return high === 0 && low === 0 ? NO_ID : { high, low };
+}

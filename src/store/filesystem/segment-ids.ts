@@ -1,0 +1,239 @@
+/**
+ * The ids of one segment: a small filter in memory, the hashes in the index file beside the segment, and the last
+ * few, which are not worth a block yet, here. Index files are caches (block-index.ts): what can't be written to
+ * one stays here, and a file that lost what was written is noticed when it is read (`StaleIndex`).
+ */
+import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { systemCode } from "../../errors.ts";
+import type { BlockCache } from "./block-cache.ts";
+import {
+  type Block,
+  decodeBlocks,
+  encodeBlock,
+  encodeHead,
+  type FittingIndex,
+  HEAD_BYTES,
+  type IndexKey,
+  linesWith,
+  sizeOf,
+} from "./block-index.ts";
+import { BloomFilter } from "./bloom.ts";
+import { hashAt, type IdHash, NO_ID } from "./hash.ts";
+
+const BLOCK_BYTES = 64 * 1024;
+/** Lines to a filter: a look-up that the filter does not rule out reads the hashes of so many. */
+const GROUP_LINES = 16 * 1024;
+const SMALLEST_GROUP = 64;
+const BITS_PER_ID = 8;
+
+/** An index file does not hold what was written to it: it is to be made anew from its segment. */
+export class StaleIndex extends Error {
+  override readonly name = "StaleIndex";
+}
+
+/** Oldest and newest instant of a line, or of the block that it came from: nanoseconds since the epoch. */
+export interface Span {
+  readonly oldest: bigint;
+  readonly newest: bigint;
+}
+
+/** Of no line at all: older and newer than any. */
+const NOTHING: Span = { oldest: 2n ** 63n - 1n, newest: -(2n ** 63n) };
+
+interface Group {
+  filter: BloomFilter;
+  lines: number;
+  /** Where its first block stands in the index file, or will. */
+  readonly position: number;
+}
+
+export interface IndexFile {
+  readonly path: string;
+  /** Whether blocks end by themselves: those of a compressed segment end where its own do. */
+  readonly endsBlocks: boolean;
+  readonly cache: BlockCache;
+  /** For reading and appending. */
+  open(): number;
+  key(): IndexKey;
+}
+
+export class SegmentIds {
+  readonly #file: IndexFile;
+  readonly #groups: Group[] = [];
+  /** How much of the file is ours; 0 before the first block. */
+  #fileBytes = 0;
+  /** Complete, and not in the file yet. */
+  #recent: Block[] = [];
+  /** The block that is not complete. */
+  #hashes: number[] = [];
+  #from = 0;
+  #to = 0;
+  #span = NOTHING;
+  #patterns = 0;
+
+  constructor(file: IndexFile) {
+    this.#file = file;
+  }
+
+  /** Takes over what the file holds; `visit` is called with every hash. */
+  load({ blocks, bytes }: FittingIndex, visit: (hash: IdHash) => void): void {
+    let position = HEAD_BYTES;
+    for (const [at, block] of blocks.entries()) {
+      let group = this.#groups.at(-1);
+      if (!group || group.lines >= GROUP_LINES) group = this.#beginGroup(position, linesFrom(blocks, at));
+      for (const hash of hashesOf(block)) {
+        group.filter.add(hash);
+        group.lines += 1;
+        this.#patterns += 1;
+        visit(hash);
+      }
+      position += sizeOf(block);
+      this.#from = block.to;
+    }
+    this.#to = this.#from;
+    this.#fileBytes = bytes;
+  }
+
+  /** Up to where the text of the segment is known. */
+  get end(): number {
+    return this.#to;
+  }
+
+  get patterns(): number {
+    return this.#patterns;
+  }
+
+  /** What the filters take in memory. */
+  get filterBytes(): number {
+    return this.#groups.reduce((sum, { filter }) => sum + filter.bytes, 0);
+  }
+
+  /** The next line, which ends at `end` in the text; NO_ID for one that is no pattern. */
+  add(hash: IdHash, span: Span, end: number): void {
+    this.#hashes.push(hash.high, hash.low);
+    this.#to = end;
+    if (hash !== NO_ID) {
+      this.#addToGroup(hash);
+      this.#patterns += 1;
+      const { oldest, newest } = this.#span;
+      this.#span = {
+        oldest: span.oldest < oldest ? span.oldest : oldest,
+        newest: span.newest > newest ? span.newest : newest,
+      };
+    }
+    if (this.#file.endsBlocks && end - this.#from >= BLOCK_BYTES) this.endBlock();
+  }
+
+  endBlock(): void {
+    const block = this.#openBlock();
+    if (!block) return;
+    this.#recent.push(block);
+    this.#hashes = [];
+    this.#from = this.#to;
+    this.#span = NOTHING;
+    if ((this.#groups.at(-1)?.lines ?? 0) < GROUP_LINES) return;
+    const position = this.#recent.reduce((end, one) => end + sizeOf(one), this.#fileBytes || HEAD_BYTES);
+    this.#beginGroup(position, SMALLEST_GROUP);
+  }
+
+  /** Writes the complete blocks to the file. What the disk does not take is tried again the next time. */
+  flush(): void {
+    if (this.#recent.length === 0) return;
+    try {
+      const fd = this.#file.open();
+      if (fstatSync(fd).size !== this.#fileBytes) ftruncateSync(fd, this.#fileBytes);
+      const blocks = this.#recent.map(encodeBlock);
+      const bytes = Buffer.concat(this.#fileBytes === 0 ? [encodeHead(this.#file.key()), ...blocks] : blocks);
+      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
+      this.#fileBytes += bytes.length;
+      this.#recent = [];
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+    }
+  }
+
+  /** Every block, the incomplete one too, in the order of the text. @throws StaleIndex */
+  *blocks(): Generator<Block, void> {
+    yield* this.#blocksFrom(HEAD_BYTES);
+  }
+
+  /** The lines, each by its block and its number there, that may have the id with this hash. @throws StaleIndex */
+  *find(hash: IdHash): Generator<{ readonly block: Block; readonly line: number }, void> {
+    let maybe = false;
+    for (const [number, group] of this.#groups.entries()) {
+      if (!group.filter.has(hash)) continue;
+      maybe = true;
+      const end = Math.min(this.#groups[number + 1]?.position ?? this.#fileBytes, this.#fileBytes);
+      const key = `${this.#file.path} ${group.position} ${end}`;
+      for (const block of this.#file.cache.get(key, () => [...this.#read(group.position, end)])) {
+        for (const line of linesWith(block.hashes, hash)) yield { block, line };
+      }
+    }
+    if (!maybe) return;
+    for (const block of [...this.#recent, this.#openBlock()]) {
+      for (const line of block ? linesWith(block.hashes, hash) : []) if (block) yield { block, line };
+    }
+  }
+
+  #openBlock(): Block | undefined {
+    if (this.#hashes.length === 0) return undefined;
+    return { from: this.#from, to: this.#to, ...this.#span, hashes: Uint32Array.from(this.#hashes) };
+  }
+
+  #beginGroup(position: number, capacity: number): Group {
+    const group = { filter: new BloomFilter(capacity, BITS_PER_ID), lines: 0, position };
+    this.#groups.push(group);
+    return group;
+  }
+
+  #addToGroup(hash: IdHash): void {
+    const group = this.#groups.at(-1) ?? this.#beginGroup(this.#fileBytes || HEAD_BYTES, SMALLEST_GROUP);
+    group.lines += 1;
+    if (group.lines <= group.filter.capacity) {
+      group.filter.add(hash);
+      return;
+    }
+    // The hash is in the block that is not complete already.
+    group.filter = new BloomFilter(2 * group.filter.capacity, BITS_PER_ID);
+    for (const block of this.#blocksFrom(group.position)) {
+      for (const known of hashesOf(block)) group.filter.add(known);
+    }
+  }
+
+  /** The file's from there on, and those that are not in it. */
+  *#blocksFrom(position: number): Generator<Block, void> {
+    yield* this.#read(position, this.#fileBytes);
+    yield* this.#recent;
+    const last = this.#openBlock();
+    if (last) yield last;
+  }
+
+  *#read(from: number, to: number): Generator<Block, void> {
+    if (to <= from) return;
+    const bytes = Buffer.alloc(to - from);
+    const got = readSync(this.#file.open(), bytes, 0, bytes.length, from);
+    let end = 0;
+    for (const decoded of decodeBlocks(bytes.subarray(0, got))) {
+      end = decoded.end;
+      yield decoded.block;
+    }
+    if (end !== bytes.length) throw new StaleIndex(this.#file.path);
+  }
+}
+
+/** How many lines a group has that begins with this block. */
+function linesFrom(blocks: readonly Block[], first: number): number {
+  let lines = 0;
+  for (let at = first; at < blocks.length && lines < GROUP_LINES; at += 1) {
+    lines += (blocks[at]?.hashes.length ?? 0) / 2;
+  }
+  return lines;
+}
+
+/** Of the lines that are patterns. */
+function* hashesOf({ hashes }: Block): Generator<IdHash, void> {
+  for (let line = 0; line < hashes.length / 2; line += 1) {
+    const hash = hashAt(hashes, line);
+    if (hash !== NO_ID) yield hash;
+  }
+}

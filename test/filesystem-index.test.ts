@@ -1,0 +1,176 @@
+/** The indexes beside the segments: caches, whatever becomes of them. */
+import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { Zone } from "../src/pattern/zone.ts";
+import type { Backend, OpenOptions } from "../src/store/backend.ts";
+import { openFilesystem } from "../src/store/filesystem/backend.ts";
+import { hashId } from "../src/store/filesystem/hash.ts";
+import { IdIndex } from "../src/store/filesystem/ids.ts";
+import { listDays } from "../src/store/filesystem/layout.ts";
+import { Segments } from "../src/store/filesystem/segments.ts";
+import { Model, note, walk } from "./conformance/patterns.ts";
+import { Place } from "./conformance/place.ts";
+
+const open = (options: OpenOptions) => openFilesystem(options);
+const ALL_DAYS = 100_000;
+const DAY = "2026/05/01";
+/** A block takes three such lines: a few of them fill several. */
+const LONG = "x".repeat(25_000);
+
+const indexes = (place: Place) =>
+  place
+    .entries()
+    .map(({ path }) => path)
+    .filter((path) => path.endsWith(".index"))
+    .map((path) => join(place.folder, path));
+
+/** What may become of an index file while the store is closed, or open. */
+const fates: Record<string, (file: string, at: number) => void> = {
+  removed: (file) => rmSync(file),
+  emptied: (file) => truncateSync(file),
+  "cut short": (file, at) => truncateSync(file, at % (readFileSync(file).length + 1)),
+  damaged: (file, at) => {
+    const bytes = readFileSync(file);
+    const byte = at % bytes.length;
+    bytes[byte] = (bytes[byte] ?? 0) ^ 0x10;
+    writeFileSync(file, bytes);
+  },
+  "written to": (file) => appendFileSync(file, "what is this? ".repeat(9)),
+};
+
+type Step =
+  | { readonly does: "write"; readonly writes: readonly { id: number; hour: number; n: number }[] }
+  | { readonly does: "compress" | "reopen" | "delete" }
+  | { readonly does: "spoil"; readonly fate: string; readonly at: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      does: fc.constant("write" as const),
+      writes: fc.array(fc.record({ id: fc.nat(19), hour: fc.nat(5), n: fc.nat(2) }), {
+        minLength: 1,
+        maxLength: 9,
+      }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ does: fc.constantFrom("compress", "reopen", "delete") }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      does: fc.constant("spoil" as const),
+      fate: fc.constantFrom(...Object.keys(fates)),
+      at: fc.nat(2000),
+    }),
+  },
+);
+
+const patternOf = ({ id, hour, n }: { id: number; hour: number; n: number }) =>
+  note(`id-${id}`, { at: `2026-05-0${1 + (hour % 2)}T0${hour}:00:00Z`, data: { n, text: LONG } });
+
+test("whatever becomes of the indexes, the store answers as the model does", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 14 }), async (history) => {
+      const place = new Place(open);
+      const model = new Model();
+      let backend: Backend = await place.open();
+      const reader = await place.open({ readOnly: true });
+      for (const taken of history) {
+        if (taken.does === "write") {
+          const patterns = taken.writes.map(patternOf);
+          expect(await backend.write(patterns)).toEqual(model.write(patterns));
+        }
+        if (taken.does === "compress") await backend.compress(ALL_DAYS);
+        if (taken.does === "delete") {
+          const cutoff = note("any", { at: "2026-05-01T03:00:00Z" }).instant;
+          expect(await backend.deleteOlderThan(cutoff)).toBe(model.deleteOlderThan(cutoff));
+        }
+        if (taken.does === "spoil") for (const file of indexes(place)) fates[taken.fate]?.(file, taken.at);
+        if (taken.does === "reopen") {
+          await backend.close();
+          backend = await place.open();
+        }
+        const expected = model.lines({});
+        expect(await walk(backend, {}, 3)).toEqual(expected);
+        expect(await walk(reader, {}, 100)).toEqual(expected);
+        for (const store of [backend, reader]) expect(await store.get("id-7")).toBe(model.get("id-7"));
+      }
+      await place.remove();
+    }),
+    { numRuns: 60 },
+  );
+}, 120_000);
+
+test("a store that is reopened knows every id without reading its lines", async () => {
+  const place = new Place(open);
+  const patterns = Array.from({ length: 40_000 }, (_, n) => note(`n${n}`, { data: { n } }));
+  const backend = await place.open();
+  await backend.write(patterns);
+  await backend.close();
+  const again = await place.open();
+  expect(new Set(await again.write(patterns))).toEqual(new Set(["superseded"]));
+  expect(await again.write([note("n40000")])).toEqual(["stored"]);
+});
+
+test("the filters take less than three bytes of memory a pattern", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  const count = 300_000;
+  for (let day = 1; day <= 30; day += 1) {
+    const at = `2026-05-${String(day).padStart(2, "0")}`;
+    await backend.write(Array.from({ length: count / 30 }, (_, n) => note(`${day}-${n}`, { at })));
+  }
+  await backend.close();
+  const segments = new Segments(place.path, "os");
+  const ids = new IdIndex(segments, new Zone("UTC"));
+  ids.load(listDays(place.path).flatMap((day) => segments.on(day)));
+  expect(ids.bytes / count).toBeLessThan(3);
+  for (const id of ["1-0", "17-99", "30-9999"]) expect([...ids.find(hashId(id))]).not.toEqual([]);
+  let unknown = 0;
+  for (let n = 0; n < 10_000; n += 1) if (ids.find(hashId(`unknown ${n}`)).next().done) unknown += 1;
+  expect(unknown).toBe(10_000);
+  segments.closeAll();
+}, 60_000);
+
+test("the newest patterns are found without reading what is older", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  const at = (n: number) => `2026-05-01T${String(n % 24).padStart(2, "0")}:00:00Z`;
+  const hours = Array.from({ length: 24 }, (_, n) => note(`h${n}`, { at: at(n), data: { text: LONG } }));
+  for (const pattern of hours) await backend.write([pattern]);
+  const file = join(place.path, DAY, "note.ndjson");
+  const bytes = readFileSync(file);
+  // The first ten lines are no patterns any more, in the same places.
+  let end = 0;
+  for (let line = 0; line < 10; line += 1) end = bytes.indexOf("\n", end) + 1;
+  const first = bytes.indexOf("\n") + 1;
+  writeFileSync(
+    file,
+    Buffer.concat([
+      bytes.subarray(0, first),
+      Buffer.from(bytes.subarray(first, end).map((byte) => (byte === 10 ? 10 : 63))),
+      bytes.subarray(end),
+    ]),
+  );
+  const { lines } = await (await place.open({ readOnly: true })).query({}, { limit: 5 });
+  expect(lines.map((line) => JSON.parse(line).pattern_id)).toEqual(["h23", "h22", "h21", "h20", "h19"]);
+});
+
+test("a segment that somebody edited by hand is read anew", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  const patterns = Array.from({ length: 12 }, (_, n) => note(`n${n}`, { data: { text: LONG } }));
+  for (const pattern of patterns) await backend.write([pattern]);
+  await backend.close();
+  const file = join(place.path, DAY, "note.ndjson");
+  const lines = readFileSync(file, "utf8").split("\n");
+  writeFileSync(file, lines.filter((line) => !line.includes('"n1"')).join("\n"));
+  expect(existsSync(join(place.path, DAY, ".note.index"))).toBe(true);
+  const reader = await place.open({ readOnly: true });
+  expect(await walk(reader)).toHaveLength(11);
+  const again = await place.open();
+  expect(await again.write(patterns.slice(0, 3))).toEqual(["superseded", "stored", "superseded"]);
+  expect(await walk(reader)).toHaveLength(12);
+});
