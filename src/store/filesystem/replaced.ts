@@ -13,7 +13,8 @@
  * neither is ever less than before, but for a deletion. So a reader that looks how far the types have come
  * before it reads the marks sees exactly one version of every pattern, and so does whoever opens the store
  * after a crash. Settling drops the marks whose line never came, or whose own segment is gone; before lines of
- * a day are deleted it also removes `by`, so that the day's marks count whatever becomes of the newer lines.
+ * a day are deleted it also removes each `by` that names that day, so that a mark counts whatever becomes of the
+ * newer line.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

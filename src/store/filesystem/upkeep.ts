@@ -251,7 +251,8 @@ export class Upkeep {
           ? !merged.has(type) && offset < this.#segments.at(day, type).size
           : this.#segments.compressed(day, type)?.generation === gz,
       )
-      .map(({ by, ...mark }) => `${JSON.stringify(forDeletion ? mark : { ...mark, by })}\n`)
+      .map((mark) => (forDeletion && mark.by?.day === dayFolder(day) ? { ...mark, by: undefined } : mark))
+      .map((mark) => `${JSON.stringify(mark)}\n`)
       .join("");
     const path = replacedPath(this.#root, day);
     if (settled === text && text !== "") return;
