@@ -13,7 +13,8 @@ import { type CountedEvent, CountedEvents, createLog, errorFields, type Log } fr
 import { BatchParser } from "./pattern/batch-parser.ts";
 import type { PackedPatterns } from "./pattern/pack.ts";
 import { WriteQueue } from "./queue/queue.ts";
-import { RejectedLines } from "./queue/rejected.ts";
+import type { RejectedLines } from "./queue/rejected.ts";
+import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
 import { NotStorable, type StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
 import { VERSION } from "./version.ts";
@@ -73,14 +74,18 @@ async function start(
   releases.push(() => store.close());
   const parser = startParser(config, store);
   releases.push(() => parser.close());
-  const queue = createQueue(config, store, parser, log, count, fail);
+  const rejected = rejectedLines(config, log);
+  releases.push(expireHourly(rejected, log));
+  const queue = createQueue(config, store, parser, rejected, log, count, fail);
+  const orders = rejectedOrders(config, rejected, queue, parser, log);
 
   const started = new Date().toISOString();
   let ingest: IngestServer | undefined;
   const answers: Answers = {
     store,
-    health: () => healthOf(config, store, queue, ingest?.connections ?? 0, started),
+    health: () => healthOf(config, store, queue, rejected, ingest?.connections ?? 0, started),
     flush: () => queue.flush(),
+    rejected: orders,
     onFailed: (error) => log("error", "request.failed", errorFields(error)),
   };
   for (const [app, { socket, mode }] of [
@@ -95,6 +100,7 @@ async function start(
   releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));
   ingest = await listenForPatterns(config, queue, log, count);
   releases.push(() => ingest?.stop(config.shutdown.timeoutMs));
+  releases.push(() => orders.stop());
   const outbox = takeInOutbox(config, queue, log);
   releases.push(() => outbox.stop());
   await outbox.start();
@@ -172,16 +178,11 @@ function createQueue(
   config: Config,
   store: ThreadedStore,
   parser: BatchParser,
+  rejected: RejectedLines,
   log: Log,
   count: Count,
   fail: (error: unknown) => void,
 ): WriteQueue<readonly PackedPatterns[]> {
-  const rejected = new RejectedLines({
-    folder: config.rejected.path,
-    maxBytes: config.rejected.maxBytes,
-    durability: config.durability,
-    onDropped: (dropped) => log("warn", "rejected.dropped", { ...dropped }),
-  });
   return new WriteQueue({
     ...config.queue,
     parse: (lines) => parser.parse(lines),
@@ -230,6 +231,7 @@ function healthOf(
   config: Config,
   store: ThreadedStore,
   queue: WriteQueue<readonly PackedPatterns[]>,
+  rejected: RejectedLines,
   connections: number,
   started: string,
 ): Health {
@@ -244,5 +246,6 @@ function healthOf(
     store: { backend: config.backend, path: config.path, timezone: store.metadata.timezone },
     connections,
     lines: queue.counts.snapshot(),
+    rejected: { path: rejected.folder, ...rejected.held },
   };
 }

@@ -27,7 +27,7 @@ const onDay = (day: string) => () => new Date(`${day}T12:00:00Z`);
 
 test("keeps the line as it came, in base64 where it is not UTF-8", async () => {
   const now = onDay("2026-11-22");
-  const rejected = new RejectedLines({ folder, maxBytes: 1e6, durability: "fsync", now });
+  const rejected = new RejectedLines({ folder, maxBytes: 1e6, days: 30, durability: "fsync", now });
   await rejected.keep([line(Buffer.from('{"a": "é'))]);
   await rejected.keep([line(Buffer.from([0xff, 0x41]))]);
   const kept = { time: "2026-11-22T12:00:00.000Z", code: "invalid_json", message: "expected JSON" };
@@ -40,14 +40,26 @@ test("keeps the line as it came, in base64 where it is not UTF-8", async () => {
 
 test("keeps the beginning of a long line, with its length and digest", async () => {
   const bytes = Buffer.alloc(100_000, "x");
-  const rejected = new RejectedLines({ folder, maxBytes: 1e6, durability: "os", now: onDay("2026-11-22") });
+  const rejected = new RejectedLines({
+    folder,
+    maxBytes: 1e6,
+    days: 30,
+    durability: "os",
+    now: onDay("2026-11-22"),
+  });
   await rejected.keep([line(bytes)]);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   expect(records("2026-11-22.ndjson")).toMatchObject([{ line: "x".repeat(65_536), length: 100_000, sha256 }]);
 });
 
 test("begins a line of its own behind a record that a crash cut short", async () => {
-  const rejected = new RejectedLines({ folder, maxBytes: 1e6, durability: "os", now: onDay("2026-11-22") });
+  const rejected = new RejectedLines({
+    folder,
+    maxBytes: 1e6,
+    days: 30,
+    durability: "os",
+    now: onDay("2026-11-22"),
+  });
   appendFileSync(join(folder, "2026-11-22.ndjson"), '{"time":"2026');
   await rejected.keep([line(Buffer.from("x"))]);
   const [torn, whole] = readFileSync(join(folder, "2026-11-22.ndjson"), "utf8").split("\n");
@@ -62,6 +74,7 @@ test("is bounded: the oldest file goes first, and that is said", async () => {
     const rejected = new RejectedLines({
       folder,
       maxBytes: 2_500,
+      days: 30,
       durability: "os",
       now: onDay(day),
       onDropped,
@@ -70,4 +83,34 @@ test("is bounded: the oldest file goes first, and that is said", async () => {
   }
   expect(readdirSync(folder).sort()).toEqual(["2026-11-21.ndjson", "2026-11-22.ndjson"]);
   expect(dropped.map(({ file }) => file)).toEqual(["2026-11-20.ndjson"]);
+});
+
+test("goes by age: files of days that are over for longer than that, and nothing else in the folder", async () => {
+  const expired: DroppedFile[] = [];
+  const kept = ["2026-11-20.ndjson", "2026-11-21.ndjson", "imports-2026-01-01T00-00-00.000Z.ndjson"];
+  const old = ["2025-12-31.ndjson", "2026-11-19.ndjson"];
+  for (const name of [...kept, ...old, "2026-11-20.ndjson.new"]) appendFileSync(join(folder, name), "{}\n");
+  const rejected = new RejectedLines({
+    folder,
+    maxBytes: 1e6,
+    days: 2,
+    durability: "os",
+    now: onDay("2026-11-22"),
+    onExpired: (file) => expired.push(file),
+  });
+  await rejected.expire();
+  expect(readdirSync(folder).sort()).toEqual(kept);
+  expect(expired).toEqual(old.map((file) => ({ file, bytes: 3 })));
+  expect(rejected.held).toEqual({ files: 2, bytes: 6 });
+});
+
+test("a folder that is not there yet has nothing to go", async () => {
+  const rejected = new RejectedLines({
+    folder: join(folder, "none"),
+    maxBytes: 1e6,
+    days: 2,
+    durability: "os",
+  });
+  await rejected.expire();
+  expect(rejected.held).toEqual({ files: 0, bytes: 0 });
 });

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { isErrorCode, messageOf, PatterndError } from "../errors.ts";
 
 const REQUEST_MS = 30_000;
+const ORDER_MS = 600_000;
 
 export interface Answer {
   readonly status: number;
@@ -12,18 +13,27 @@ export interface Answer {
 }
 
 /**
- * GETs a path. Resolves whatever the status.
+ * Asks for a path. Resolves whatever the status.
  *
  * @throws PatterndError `daemon_unreachable`, whose cause is the system's error: nobody listens, the connection
  *   broke, or the daemon was silent for `timeoutMs`.
  */
 export function get(socketPath: string, path: string, timeoutMs = REQUEST_MS): Promise<Answer> {
+  return send("GET", socketPath, path, timeoutMs);
+}
+
+/** Gives an order, which may take long: as `get`. */
+export function post(socketPath: string, path: string): Promise<Answer> {
+  return send("POST", socketPath, path, ORDER_MS);
+}
+
+function send(method: "GET" | "POST", socketPath: string, path: string, timeoutMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const unreachable = (cause: unknown) => {
       const message = `no daemon answers on ${socketPath}: ${messageOf(cause)}`;
       reject(new PatterndError("daemon_unreachable", message, { cause }));
     };
-    const asked = request({ socketPath, path, agent: false }, (response) => {
+    const asked = request({ method, socketPath, path, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", unreachable);

@@ -10,4 +10,6 @@ export interface Health {
   readonly store: { readonly backend: string; readonly path: string; readonly timezone: string };
   readonly connections: number;
   readonly lines: LineCounts;
+  /** The rejected lines that are kept, on disk. */
+  readonly rejected: { readonly path: string; readonly files: number; readonly bytes: number };
 }

@@ -6,13 +6,16 @@ import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
 import { encodeCursor, parseQuery, REPEATABLE } from "../store/query.ts";
 import type { Health } from "./health.ts";
+import { parametersOf } from "./parameters.ts";
 import { problemOf, problemResponse } from "./problem.ts";
+import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
 
 export interface Answers {
   readonly store: Pick<Backend, "get" | "query">;
   readonly health: () => Health;
   /** Resolves when everything that was received before is settled. */
   readonly flush: () => Promise<void>;
+  readonly rejected: RejectedOrders;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -37,7 +40,7 @@ export function controlRoutes(answers: Answers): Hono {
     await answers.flush();
     return json({ lines: answers.health().lines });
   });
-  return app;
+  return rejectedRoutes(app, answers.rejected);
 }
 
 function readingRoutes(app: Hono, answers: Answers): Hono {
@@ -53,25 +56,12 @@ function readingRoutes(app: Hono, answers: Answers): Hono {
 }
 
 async function patterns(c: Context, { store }: Answers): Promise<Response> {
-  const { filter, page } = parseQuery(parametersOf(c), Zone.host());
+  const { filter, page } = parseQuery(parametersOf(c, REPEATABLE), Zone.host());
   const { lines, next } = await store.query(filter, page);
   return ndjson(
     lines.map((line) => `${line}\n`).join(""),
     next ? { "patternd-next": encodeCursor(next) } : {},
   );
-}
-
-/** Repeatable parameters as lists; a repeated one that is not repeatable is refused, not half ignored. */
-function parametersOf(c: Context): object {
-  const values = new Map<string, string[]>();
-  for (const [name, value] of new URL(c.req.url).searchParams)
-    values.set(name, [...(values.get(name) ?? []), value]);
-  const parameters = [...values].map(([name, all]) => {
-    if (REPEATABLE.has(name)) return [name, all] as const;
-    if (all.length === 1) return [name, all[0]] as const;
-    throw new PatterndError("bad_request", `${name}: expected it once, got it ${all.length} times`);
-  });
-  return Object.fromEntries(parameters);
 }
 
 const bindings = v.object({ incoming: v.object({ url: v.string() }) });

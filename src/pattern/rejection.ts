@@ -32,3 +32,11 @@ export interface RejectedLine {
   /** Given when `bytes` is only the beginning. */
   readonly whole?: { readonly length: number; readonly sha256: string };
 }
+
+/** Which kept lines are meant: those with this code that were refused between these instants, both inclusive. */
+export interface RejectedFilter {
+  readonly code?: string;
+  /** Nanoseconds since the epoch. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+}

@@ -28,7 +28,8 @@ export type Settlement =
   | { readonly kind: "rejected"; readonly line: RejectedLine };
 
 export interface Sender {
-  readonly origin: "socket" | "outbox";
+  /** Rejected lines of `replayed` ones are kept already. */
+  readonly origin: "socket" | "outbox" | "replayed";
   /** Once for each of its lines, in the order in which they were put, when the line's fate is durable. */
   settle(settlement: Settlement): void;
   /** After the last line of a batch was settled. */
@@ -37,12 +38,14 @@ export interface Sender {
 
 /**
  * Lines since the daemon started. In every snapshot:
- * received + from_outbox = stored + replaced + superseded + rejected + not_collected + in_flight. Named as `/health`
+ * received + from_outbox + replayed = stored + replaced + superseded + rejected + not_collected + in_flight. Named as `/health`
  * gives them.
  */
 export interface LineCounts {
   readonly received: number;
   readonly from_outbox: number;
+  /** Rejected lines that were sent again. */
+  readonly replayed: number;
   readonly stored: number;
   readonly replaced: number;
   readonly superseded: number;

@@ -169,8 +169,10 @@ export class WriteQueue<Patterns> {
     const settlements = queued.map(
       ({ entry }): Settlement => (entry.kind === "line" ? (results.next().value ?? missing()) : entry),
     );
-    const rejected: RejectedLine[] = [];
-    for (const settlement of settlements) if (settlement.kind === "rejected") rejected.push(settlement.line);
+    const rejected = settlements.flatMap((settlement, index) => {
+      const isNew = settlement.kind === "rejected" && queued[index]?.sender.origin !== "replayed";
+      return isNew ? [settlement.line] : [];
+    });
     if (rejected.length > 0) {
       const kept = await this.#insist(async () => {
         await this.#options.keepRejected(rejected);

@@ -1,18 +1,23 @@
 /**
  * Rejected lines, kept with the reason: `<folder>/YYYY-MM-DD.ndjson` by the UTC day on which they came.
- * The folder is bounded: the oldest file goes first.
+ * The folder is bounded: the oldest file goes first, and what is older than `days` goes.
+ *
+ * One process changes the folder, the one that holds the store, and in it one step at a time: nothing is appended
+ * to a file that is about to be replaced.
  */
-
-import { isUtf8 } from "node:buffer";
-import { createHash } from "node:crypto";
-import { mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { systemCode } from "../errors.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
+import { type DayFile, daysIn, openDay, pathOfDay, sizesOf } from "./day-files.ts";
+import { keptRecord } from "./kept-record.ts";
+import type { Range } from "./record-lines.ts";
 
-/** Longer lines are kept in part, and can't be replayed. */
-const KEPT_BYTES = 64 * 1024;
-const FILE_FORM = /^\d{4}-\d{2}-\d{2}\.ndjson$/;
+const DAY_MS = 86_400_000;
+const COPY_BYTES = 1024 * 1024;
 const NEWLINE = "\n";
+/** What a replacement is called until it is whole. */
+const UNFINISHED = /^\d{4}-\d{2}-\d{2}\.ndjson\.new$/;
 
 export interface DroppedFile {
   readonly file: string;
@@ -22,29 +27,101 @@ export interface DroppedFile {
 export interface RejectedOptions {
   readonly folder: string;
   readonly maxBytes: number;
+  /** For how many days lines are kept. */
+  readonly days: number;
   readonly durability: "fsync" | "os";
+  /** `maxBytes` was reached. */
   readonly onDropped?: (dropped: DroppedFile) => void;
+  /** `days` were over. */
+  readonly onExpired?: (expired: DroppedFile) => void;
   readonly now?: () => Date;
 }
 
 export class RejectedLines {
   readonly #options: RejectedOptions;
   readonly #now: () => Date;
+  #turn: Promise<unknown> = Promise.resolve();
+  #held = { files: 0, bytes: 0 };
 
   constructor(options: RejectedOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => new Date());
   }
 
+  get folder(): string {
+    return this.#options.folder;
+  }
+
+  /** What was in the folder after the last step. */
+  get held(): { readonly files: number; readonly bytes: number } {
+    return this.#held;
+  }
+
   /** Durable when it resolves. Rejects with the system's error; then nothing of it was kept. */
-  async keep(lines: readonly RejectedLine[]): Promise<void> {
+  keep(lines: readonly RejectedLine[]): Promise<void> {
+    return this.#inTurn(() => this.#append(lines));
+  }
+
+  /** Removes the files of days that are over for longer than `days`, and what a crash left of a replacement. */
+  expire(): Promise<void> {
+    return this.#inTurn(async () => {
+      const { folder, days: keptDays, onExpired } = this.#options;
+      const cutoff = new Date(this.#now().getTime() - keptDays * DAY_MS).toISOString().slice(0, 10);
+      const old = (await daysIn(folder)).filter((day) => day < cutoff);
+      const sizes = await sizesOf(folder, old);
+      for (const [index, day] of old.entries()) {
+        await unlink(pathOfDay(folder, day));
+        onExpired?.({ file: `${day}.ndjson`, bytes: sizes[index] ?? 0 });
+      }
+      for (const name of await namesIn(folder)) if (UNFINISHED.test(name)) await unlink(join(folder, name));
+    });
+  }
+
+  /** A day's file as far as it is durable; undefined if there is none. The caller closes it. */
+  open(day: string): Promise<DayFile | undefined> {
+    return this.#inTurn(() => openDay(this.#options.folder, day));
+  }
+
+  /**
+   * Takes the ranges (in order) out of the file, and leaves what came since it was opened: replaced whole or not at
+   * all, durable when it resolves. Resolves to the bytes that went: none if the file itself has gone meanwhile.
+   */
+  cut(file: DayFile, ranges: readonly Range[]): Promise<number> {
+    return this.#inTurn(async () => {
+      const gone = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+      if (gone === 0 || !(await isStillThere(file))) return 0;
+      const { size } = await file.handle.stat();
+      if (gone === size) await unlink(file.path);
+      else await replace(file, remainder(ranges, size));
+      await syncFolder(this.#options.folder);
+      return gone;
+    });
+  }
+
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(async () => {
+      const result = await step();
+      // The step is done, whether its outcome can be measured or not.
+      await this.#measure().catch(() => {});
+      return result;
+    });
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  async #measure(): Promise<void> {
+    const sizes = await sizesOf(this.#options.folder, await daysIn(this.#options.folder));
+    this.#held = { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
+  }
+
+  async #append(lines: readonly RejectedLine[]): Promise<void> {
     const { folder, durability } = this.#options;
     const time = this.#now().toISOString();
-    const file = `${time.slice(0, 10)}.ndjson`;
+    const day = time.slice(0, 10);
     const text = lines.map((line) => JSON.stringify(keptRecord(line, time)) + NEWLINE).join("");
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    await this.#makeRoom(file, Buffer.byteLength(text));
-    const handle = await open(join(folder, file), "a+", 0o600);
+    await this.#makeRoom(day, Buffer.byteLength(text));
+    const handle = await open(pathOfDay(folder, day), "a+", 0o600);
     try {
       const { size } = await handle.stat();
       try {
@@ -62,47 +139,81 @@ export class RejectedLines {
 
   async #makeRoom(current: string, wanted: number): Promise<void> {
     const { folder, maxBytes, onDropped } = this.#options;
-    const files = (await readdir(folder)).filter((name) => FILE_FORM.test(name)).sort();
-    const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size));
+    const days = await daysIn(folder);
+    const sizes = await sizesOf(folder, days);
     let total = sizes.reduce((sum, size) => sum + size, 0);
-    for (const [index, name] of files.entries()) {
+    for (const [index, day] of days.entries()) {
       if (total + wanted <= maxBytes) return;
       const bytes = sizes[index] ?? 0;
-      await unlink(join(folder, name));
+      await unlink(pathOfDay(folder, day));
       total -= bytes;
-      onDropped?.({ file: name, bytes });
-      if (name === current) return;
+      onDropped?.({ file: `${day}.ndjson`, bytes });
+      if (day === current) return;
     }
   }
 }
 
-/** A refused line as it is written down: at most its first 64 KiB. `time`: ISO 8601. */
-export function keptRecord({ rejection, bytes, whole }: RejectedLine, time: string): object {
-  const { code, message, path, patternId } = rejection;
-  const line = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, KEPT_BYTES));
-  const cut = whole ?? (bytes.byteLength > KEPT_BYTES ? digest(bytes) : undefined);
-  return {
-    time,
-    code,
-    message,
-    ...(path === undefined ? {} : { path }),
-    ...(patternId === undefined ? {} : { pattern_id: patternId }),
-    ...(isUtf8(line) ? { line: line.toString("utf8") } : { line_base64: line.toString("base64") }),
-    ...(cut ? { length: cut.length, sha256: cut.sha256 } : {}),
-  };
+/** The open file's inode is not given to another file. */
+async function isStillThere({ path, handle }: DayFile): Promise<boolean> {
+  try {
+    const [opened, there] = await Promise.all([handle.stat(), stat(path)]);
+    return opened.dev === there.dev && opened.ino === there.ino;
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return false;
+    throw error;
+  }
 }
 
-function digest(bytes: Uint8Array): { length: number; sha256: string } {
-  return { length: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
+/** What is left of a file of this size. */
+function remainder(ranges: readonly Range[], size: number): Range[] {
+  const starts = [0, ...ranges.map(({ end }) => end)];
+  const ends = [...ranges.map(({ start }) => start), size];
+  return starts
+    .map((start, index) => ({ start, end: ends[index] ?? start }))
+    .filter(({ start, end }) => end > start);
 }
 
-type Handle = Awaited<ReturnType<typeof open>>;
+async function replace({ path, handle }: DayFile, kept: readonly Range[]): Promise<void> {
+  const unfinished = `${path}.new`;
+  try {
+    const copy = await open(unfinished, "w", 0o600);
+    try {
+      for (const range of kept) await copyRange(handle, copy, range);
+      await copy.sync();
+    } finally {
+      await copy.close();
+    }
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+async function copyRange(from: FileHandle, to: FileHandle, { start, end }: Range): Promise<void> {
+  for (let at = start; at < end; ) {
+    const length = Math.min(COPY_BYTES, end - at);
+    const { buffer, bytesRead } = await from.read(Buffer.allocUnsafe(length), 0, length, at);
+    if (bytesRead === 0) throw new Error(`a file of ${end} bytes ended at ${at}`);
+    await to.appendFile(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+}
 
 /** A crash may have cut the last record short: the next one begins on a line of its own. */
-async function endsInLine(handle: Handle, size: number): Promise<boolean> {
+async function endsInLine(handle: FileHandle, size: number): Promise<boolean> {
   if (size === 0) return true;
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
   return buffer.toString() === NEWLINE;
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw error;
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {

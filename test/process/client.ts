@@ -24,6 +24,7 @@ const reply = v.union([v.strictObject({ receipt }), v.strictObject({ reject })])
 const lineCounts = v.strictObject({
   received: count,
   from_outbox: count,
+  replayed: count,
   stored: count,
   replaced: count,
   superseded: count,

@@ -1,0 +1,110 @@
+/** The folder of rejected lines: a file for each UTC day, `YYYY-MM-DD.ndjson`. */
+import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { systemCode } from "../errors.ts";
+import type { RejectedFilter } from "../pattern/rejection.ts";
+import { isMeant, type KeptLine, parseKept } from "./kept-record.ts";
+import { linesBackwards, linesForwards, type Range, type RecordLine } from "./record-lines.ts";
+
+const DAY_FORM = /^(\d{4}-\d{2}-\d{2})\.ndjson$/;
+
+/** A day's file, open for reading. What stands before `size` stays as it is for as long as the file does. */
+export interface DayFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+  /** In bytes, when it was opened. */
+  readonly size: number;
+}
+
+/** The days with a file, oldest first; none if there is no folder. */
+export async function daysIn(folder: string): Promise<string[]> {
+  try {
+    const names = await readdir(folder);
+    return names.flatMap((name) => DAY_FORM.exec(name)?.[1] ?? []).sort();
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+export function pathOfDay(folder: string, day: string): string {
+  return join(folder, `${day}.ndjson`);
+}
+
+/** Of every day, in bytes. A file that goes meanwhile has none. */
+export async function sizesOf(folder: string, days: readonly string[]): Promise<number[]> {
+  return Promise.all(
+    days.map(async (day) => {
+      const there = await unlessMissing(stat(pathOfDay(folder, day)));
+      return there?.size ?? 0;
+    }),
+  );
+}
+
+/** Undefined if the file is not there (any more). */
+export async function openDay(folder: string, day: string): Promise<DayFile | undefined> {
+  const path = pathOfDay(folder, day);
+  const handle = await unlessMissing(open(path, "r"));
+  return handle && { path, handle, size: (await handle.stat()).size };
+}
+
+/** Whether any line that was kept on this day can be meant. */
+export function mayHold({ since, until }: RejectedFilter, day: string): boolean {
+  const start = BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000_000n;
+  const end = start + 86_400_000_000_000n;
+  return (since === undefined || since < end) && (until === undefined || until >= start);
+}
+
+/** A kept line with its place in its file. */
+export interface PlacedLine {
+  readonly range: Range;
+  readonly kept: KeptLine;
+}
+
+/** The lines of one file that are meant, as they came. Damaged records are told and passed over. */
+export async function* keptForwards(
+  { handle, size }: DayFile,
+  filter: RejectedFilter,
+  onDamaged: (range: Range) => void,
+): AsyncGenerator<PlacedLine> {
+  for await (const line of linesForwards(handle, size)) {
+    const kept = read(line, onDamaged);
+    if (kept && isMeant(filter, kept)) yield { range: line, kept };
+  }
+}
+
+/** The lines of all files that are meant, newest first. Damaged records are told and passed over. */
+export async function* keptNewestFirst(
+  folder: string,
+  filter: RejectedFilter,
+  onDamaged: () => void,
+): AsyncGenerator<KeptLine> {
+  for (const day of (await daysIn(folder)).reverse()) {
+    const file = mayHold(filter, day) ? await openDay(folder, day) : undefined;
+    if (!file) continue;
+    try {
+      for await (const line of linesBackwards(file.handle, file.size)) {
+        const kept = read(line, onDamaged);
+        if (kept && isMeant(filter, kept)) yield kept;
+      }
+    } finally {
+      await file.handle.close();
+    }
+  }
+}
+
+/** What has no newline is being written, or its writer has gone before anybody was told that it is kept. */
+function read(line: RecordLine, onDamaged: (range: Range) => void): KeptLine | undefined {
+  const kept = line.bytes && parseKept(line.bytes);
+  if (!kept && line.terminated) onDamaged(line);
+  return kept;
+}
+
+async function unlessMissing<T>(opening: Promise<T>): Promise<T | undefined> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

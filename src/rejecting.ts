@@ -1,0 +1,75 @@
+/** The rejected lines of a running daemon: kept, gone when their days are over, sent again, purged; and the log of it. */
+import type { Config } from "./config/load.ts";
+import type { RejectedOrders } from "./control/rejected.ts";
+import { errorFields, type Log } from "./log.ts";
+import type { BatchParser } from "./pattern/batch-parser.ts";
+import type { Entry, ReceivedLine, Sender } from "./pattern/settlement.ts";
+import { RejectedLines } from "./queue/rejected.ts";
+import { type Judge, judgeByQueue, RejectedReview, type Verdict } from "./queue/replay.ts";
+
+const EXPIRY_MS = 3_600_000;
+
+export function rejectedLines(config: Config, log: Log): RejectedLines {
+  return new RejectedLines({
+    folder: config.rejected.path,
+    maxBytes: config.rejected.maxBytes,
+    days: config.rejected.days,
+    durability: config.durability,
+    onDropped: (dropped) => log("warn", "rejected.dropped", { ...dropped }),
+    onExpired: (expired) => log("info", "rejected.expired", { ...expired }),
+  });
+}
+
+/** Now, and each hour until it is ended by what is returned. */
+export function expireHourly(rejected: RejectedLines, log: Log): () => void {
+  const expire = () => {
+    rejected.expire().catch((error: unknown) => log("warn", "rejected.failed", errorFields(error)));
+  };
+  const timer = setInterval(expire, EXPIRY_MS);
+  expire();
+  return () => clearInterval(timer);
+}
+
+/** What the control socket tells the daemon to do with them; `stop` ends what is under way. */
+export function rejectedOrders(
+  config: Config,
+  rejected: RejectedLines,
+  queue: { put(sender: Sender, entry: Entry): void },
+  parser: BatchParser,
+  log: Log,
+): RejectedOrders & { stop(): void } {
+  const review = new RejectedReview(rejected, config.ingest.maxLineBytes);
+  const byQueue = judgeByQueue(queue);
+  const byParser = judgeByParser((lines) => parser.parse(lines));
+  return {
+    async replay(filter, isDry) {
+      const report = await review.replay(filter, isDry ? byParser : byQueue, isDry);
+      if (!isDry) log("info", "rejected.replayed", { ...report });
+      return report;
+    },
+    async purge(filter, isDry) {
+      const report = await review.purge(filter, isDry);
+      if (!isDry) log("info", "rejected.purged", { ...report });
+      return report;
+    },
+    stop: () => review.stop(),
+  };
+}
+
+/** What the parser says, and nothing stored. */
+export function judgeByParser(
+  parse: (lines: readonly ReceivedLine[]) => ReturnType<BatchParser["parse"]>,
+): Judge {
+  return async (entries) => {
+    const lines = entries.filter((entry) => entry.kind === "line");
+    const { refused } = await parse(lines);
+    let place = 0;
+    return entries.map((entry): Verdict => {
+      if (entry.kind === "rejected") return entry.line.rejection.code;
+      const refusal = refused.get(place);
+      place += 1;
+      if (!refusal) return "accepted";
+      return refusal.kind === "rejection" ? refusal.rejection.code : "not_collected";
+    });
+  };
+}
