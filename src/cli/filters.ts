@@ -87,7 +87,8 @@ export function wantedBy(flags: FilterFlags, now = new Date()): Wanted {
   };
 }
 
-function parseLimit(limit: string): number {
+/** @throws PatterndError `usage` */
+export function parseLimit(limit: string): number {
   const count = /^\d{1,15}$/.test(limit) ? Number(limit) : 0;
   if (count < 1) throw usage(`--limit: expected an integer >= 1, got ${JSON.stringify(limit)}`);
   return count;

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { VERSION } from "../version.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
 import { filterFlags, withFilters } from "./filters.ts";
+import { addRejected } from "./rejected-command.ts";
 
 const text = v.optional(v.string());
 const common = { config: text, json: v.optional(v.boolean(), false) };
@@ -80,6 +81,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
       done(await (await import("./check-config.ts")).checkConfig(v.parse(checkFlags, flags))),
     );
   addTransfer(program, done);
+  addRejected(program, done, withAsking);
   return program;
 }
 

@@ -1,5 +1,5 @@
 /** Who answers a question: a daemon, else the configured store itself. */
-import { get, problemOf } from "../client/http.ts";
+import { type Answer, get, problemOf } from "../client/http.ts";
 import type { Config } from "../config/load.ts";
 import type { Environment } from "../config/places.ts";
 import { clientSockets } from "../config/sockets.ts";
@@ -35,12 +35,33 @@ export interface SourceOptions {
 }
 
 /** @throws PatterndError `daemon_unreachable` if the one that was named is not there; what opening the store throws. */
-export async function openSource(config: Config, { env, socket, say }: SourceOptions): Promise<Source> {
-  const candidates = clientSockets(config, env, socket).query;
+export async function openSource(config: Config, options: SourceOptions): Promise<Source> {
+  const daemon = await findDaemon(config, "query", options);
+  if (daemon) return daemonSource(daemon.socket);
+  const store = await openStore(config.backend, {
+    path: config.path,
+    durability: config.durability,
+    timezone: config.timezone,
+    readOnly: true,
+  });
+  options.say(`no daemon answers; reading ${config.backend} store ${config.path}`);
+  return storeSource(store);
+}
+
+/**
+ * The first daemon that answers on one of its sockets, with what it says of its health; undefined if there is none.
+ *
+ * @throws PatterndError `daemon_unreachable` if one was named, and when one is there that does not answer.
+ */
+export async function findDaemon(
+  config: Config,
+  name: "query" | "control",
+  { env, socket, say }: SourceOptions,
+): Promise<{ socket: string; health: Answer } | undefined> {
+  const candidates = clientSockets(config, env, socket)[name];
   for (const path of socket === undefined ? candidates : candidates.slice(0, 1)) {
     try {
-      await get(path, "/health", PROBE_MS);
-      return daemonSource(path);
+      return { socket: path, health: await get(path, "/health", PROBE_MS) };
     } catch (error) {
       if (socket !== undefined) throw error;
       const code = systemCode(error);
@@ -48,14 +69,7 @@ export async function openSource(config: Config, { env, socket, say }: SourceOpt
       else if (code !== "ENOENT" && code !== "ENOTDIR" && code !== "ECONNREFUSED") throw error;
     }
   }
-  const store = await openStore(config.backend, {
-    path: config.path,
-    durability: config.durability,
-    timezone: config.timezone,
-    readOnly: true,
-  });
-  say(`no daemon answers; reading ${config.backend} store ${config.path}`);
-  return storeSource(store);
+  return undefined;
 }
 
 /** Page after page, until as many patterns as wanted have come. The last page says where to go on. */

@@ -1,4 +1,4 @@
-/** Patterns as a table for people: when, what, who, and what happened. */
+/** Tables for people; patterns as one: when, what, who, and what happened. */
 import Table from "cli-table3";
 import { localTimestamp } from "../client/surroundings.ts";
 import { isObject } from "../pattern/schema.ts";
@@ -6,7 +6,7 @@ import { parseTimestamp } from "../pattern/timestamp.ts";
 import { Zone } from "../pattern/zone.ts";
 import { printable } from "./terminal.ts";
 
-const LEAST_SUMMARY_WIDTH = 24;
+const LEAST_LAST_WIDTH = 24;
 const GAP = 2;
 const NO_LINES = Object.fromEntries(
   [
@@ -19,16 +19,20 @@ const NO_LINES = Object.fromEntries(
 
 /** @param width of the terminal, in columns. */
 export function tableOf(lines: readonly string[], width: number): string {
-  const head = ["time", "type", "id", "agent", "what happened"];
-  const rows = lines.map(rowOf);
-  const used = [0, 1, 2, 3].map(
-    (column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)),
-  );
+  return layOut(["time", "type", "id", "agent", "what happened"], lines.map(rowOf), width);
+}
+
+/** Cells in columns, of which the last one takes what is left. Control characters are left out. */
+export function layOut(head: readonly string[], cells: readonly string[][], width: number): string {
+  const rows = cells.map((row) => row.map(printable));
+  const used = head
+    .slice(0, -1)
+    .map((_, column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
   const rest = width - used.reduce((sum, columns) => sum + columns);
   const table = new Table({
-    head,
+    head: [...head],
     chars: NO_LINES,
-    colWidths: [...used, Math.max(LEAST_SUMMARY_WIDTH, rest)],
+    colWidths: [...used, Math.max(LEAST_LAST_WIDTH, rest)],
     style: { "padding-left": 0, "padding-right": GAP, head: ["bold"], border: [] },
   });
   table.push(...rows);
@@ -46,11 +50,11 @@ function rowOf(line: string): string[] {
     pattern.pattern_id,
     data.agent ?? data.agent_type ?? context.agent ?? "",
     summaryOf(pattern.pattern_type, data),
-  ].map((cell) => printable(String(cell)));
+  ].map(String);
 }
 
 /** The order is by instant; times of several zones would seem to be without one. */
-function localTime(timestamp: string): string {
+export function localTime(timestamp: string): string {
   const instant = parseTimestamp(timestamp, Zone.host());
   if (instant === undefined) return timestamp;
   return localTimestamp(new Date(Number(instant / 1_000_000n)))
