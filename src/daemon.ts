@@ -9,10 +9,10 @@ import { ControlServer } from "./control/server.ts";
 import { messageOf } from "./errors.ts";
 import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
-import { type CountedEvent, CountedEvents, createLog, errorFields, type Log } from "./log.ts";
+import { type CountedEvent, CountedEvents, createLog, errorFields, type Log, type LogEvent } from "./log.ts";
 import { BatchParser } from "./pattern/batch-parser.ts";
 import type { PackedPatterns } from "./pattern/pack.ts";
-import { WriteQueue } from "./queue/queue.ts";
+import { PARTS, type Part, WriteQueue } from "./queue/queue.ts";
 import type { RejectedLines } from "./queue/rejected.ts";
 import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
 import { NotStorable, type StoreRepair } from "./store/backend.ts";
@@ -26,6 +26,16 @@ export interface Daemon {
   /** Finishes what is on its way, within `shutdown.timeoutMs`. Resolves to the exit status. Idempotent. */
   stop(reason: string): Promise<number>;
 }
+
+/** How each part of the queue is spoken of: when it begins to fail, when it works again, and in `/health`. */
+const SAID: Readonly<Record<Part, { failed: LogEvent; recovered: LogEvent; reason: string }>> = {
+  store: { failed: "backend.failed", recovered: "backend.recovered", reason: "lines can't be written" },
+  rejected: {
+    failed: "rejected.failed",
+    recovered: "rejected.recovered",
+    reason: "rejected lines can't be kept",
+  },
+};
 
 type Release = () => Promise<void> | void;
 type Count = (event: CountedEvent, kind: string) => void;
@@ -194,8 +204,8 @@ function createQueue(
     },
     onNotCollected: (type) => count("pattern.not_collected", type),
     onDefect: fail,
-    onFailed: (error) => log("error", "backend.failed", errorFields(error)),
-    onRecovered: () => log("info", "backend.recovered"),
+    onFailed: (part, error) => log("error", SAID[part].failed, errorFields(error)),
+    onRecovered: (part) => log("info", SAID[part].recovered),
     onFlushed: (batch) => log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 }),
   });
 }
@@ -235,8 +245,10 @@ function healthOf(
   connections: number,
   started: string,
 ): Health {
-  const { failure } = queue;
-  const reasons = failure === undefined ? [] : [`lines can't be written: ${messageOf(failure)}`];
+  const reasons = PARTS.flatMap((part) => {
+    const failure = queue.failure(part);
+    return failure === undefined ? [] : [`${SAID[part].reason}: ${messageOf(failure)}`];
+  });
   return {
     status: reasons.length === 0 ? "ready" : "degraded",
     reasons,

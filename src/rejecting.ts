@@ -23,7 +23,7 @@ export function rejectedLines(config: Config, log: Log): RejectedLines {
 /** Now, and each hour until it is ended by what is returned. */
 export function expireHourly(rejected: RejectedLines, log: Log): () => void {
   const expire = () => {
-    rejected.expire().catch((error: unknown) => log("warn", "rejected.failed", errorFields(error)));
+    rejected.expire().catch((error: unknown) => log("warn", "rejected.overdue", errorFields(error)));
   };
   const timer = setInterval(expire, EXPIRY_MS);
   expire();

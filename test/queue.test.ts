@@ -153,7 +153,7 @@ test("a failing backend is tried again, and said once", async () => {
   await queue.flush();
   expect(sender.settled).toEqual([{ kind: "stored" }]);
   expect(seen.events).toEqual(["failed", "recovered", "flushed"]);
-  expect(queue.failure).toBeUndefined();
+  expect(queue.failure("store")).toBeUndefined();
 });
 
 test("a delay ends when a batch is full, and for a flush", async () => {
@@ -213,7 +213,7 @@ test("an abandoned queue settles nothing more, and ends", async () => {
   const sender = new Recorder();
   queue.put(sender, line("a"));
   await failing;
-  expect(queue.failure).toBeInstanceOf(Error);
+  expect(queue.failure("store")).toBeInstanceOf(Error);
   queue.abandon();
   await queue.flush();
   expect(sender.settled).toEqual([]);
@@ -232,4 +232,27 @@ test("a full queue says so, and calls back when half of it is written", async ()
 test("pauses double up to five seconds, with jitter down to half", () => {
   expect([1, 2, 3, 7, 50].map((n) => retryDelayMs(n, () => 1))).toEqual([100, 200, 400, 5000, 5000]);
   expect(retryDelayMs(3, () => 0)).toBe(200);
+});
+
+test("what waits to be kept counts: nobody is called back while it fills the queue, a flush waits for it", async () => {
+  let keeps = () => {};
+  const kept = new Promise<void>((resolve) => {
+    keeps = resolve;
+  });
+  const { queue } = queueWith(store, { maxBytes: 4_000, keepRejected: () => kept });
+  const [good, bad] = [new Recorder(), new Recorder()];
+  const rejected = {
+    rejection: { code: "invalid_json", message: "" },
+    bytes: new Uint8Array(1_000),
+  } as const;
+  while (!queue.isFull) queue.put(bad, { kind: "rejected", line: rejected });
+  queue.put(good, line("a"));
+  const events: string[] = [];
+  queue.onRoom(() => events.push("room"));
+  const flushed = queue.flush().then(() => events.push("flushed"));
+  while (good.settled.length === 0) await new Promise(setImmediate);
+  expect([events, queue.isFull, bad.settled.length]).toEqual([[], true, 0]);
+  keeps();
+  await flushed;
+  expect(events).toEqual(["room", "flushed"]);
 });

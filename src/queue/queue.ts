@@ -4,26 +4,23 @@
  * While the backend is idle a line is written as soon as the event loop has read what came with it (or, with
  * maxDelayMs, that much later); while it is busy the next batch grows, and is parsed meanwhile. A batch ends at
  * `maxBatch` lines or `BATCH_BYTES`. Lines are settled in the order in which they were put, after everything before
- * them and their own batch is durable. A failing backend is tried again until it works or the queue is abandoned:
+ * them and their own batch is durable (settling.ts says who waits for rejected ones). A failing backend is tried again until it works or the queue is abandoned:
  * nothing is dropped, and senders are held back once `maxBytes` are waiting.
  */
-import { messageOf, PatterndError } from "../errors.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
-import type { Entry, Outcome, ReceivedLine, Refusal, Sender, Settlement } from "../pattern/settlement.ts";
+import type { Entry, Outcome, ReceivedLine, Sender, Settlement } from "../pattern/settlement.ts";
+import { missing, notStorable, type Parsed } from "./batch.ts";
 import { Counts } from "./counts.ts";
 import { retryDelayMs } from "./retry.ts";
+import { Settling } from "./settling.ts";
 
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** What a line costs beside its bytes, roughly. */
 const LINE_OVERHEAD_BYTES = 400;
 
-/** A parsed batch: what is to be written, and the lines that are not among it, by their place. */
-export interface Parsed<Patterns> {
-  readonly patterns: Patterns;
-  /** The id of the first one, if there is any. */
-  readonly firstId: string | undefined;
-  readonly refused: ReadonlyMap<number, Refusal>;
-}
+/** What the queue depends on, and which may fail for a while. */
+export type Part = "store" | "rejected";
+export const PARTS: readonly Part[] = ["store", "rejected"];
 
 /** `Patterns` is whatever `parse` makes and `write` takes: the queue does not look into it. */
 export interface QueueOptions<Patterns> {
@@ -38,8 +35,8 @@ export interface QueueOptions<Patterns> {
   /** Whether an error of `write` means that one of the patterns will never be taken. */
   readonly isRefusal: (error: unknown) => boolean;
   readonly onNotCollected: (type: string) => void;
-  readonly onFailed: (error: unknown) => void;
-  readonly onRecovered: () => void;
+  readonly onFailed: (part: Part, error: unknown) => void;
+  readonly onRecovered: (part: Part) => void;
   /** Something that must not happen did: the queue has stopped for good. */
   readonly onDefect: (error: unknown) => void;
   readonly onFlushed: (batch: { lines: number; bytes: number; ms: number }) => void;
@@ -70,19 +67,33 @@ export class WriteQueue<Patterns> {
   #waiting: Queued[] = [];
   #waitingBytes = 0;
   #inFlightBytes = 0;
-  /** Lines so far: put, and settled. */
+  /** Lines so far: put, and those of which it is known what becomes of them. */
   #put = 0;
-  #settled = 0;
+  #decided = 0;
   #running: Promise<void> | undefined;
   #abandoned = false;
-  #wake: (() => void) | undefined;
+  readonly #wakes = new Set<() => void>();
   #endDelay: (() => void) | undefined;
-  #failure: unknown;
+  readonly #failures = new Map<Part, unknown>();
+  readonly #settling: Settling;
   readonly #onRoom = new Set<() => void>();
   #flushing: { readonly upTo: number; readonly resolve: () => void }[] = [];
 
   constructor(options: QueueOptions<Patterns>) {
     this.#options = options;
+    this.#settling = new Settling({
+      keep: async (lines) =>
+        (await this.#insist("rejected", async () => {
+          await options.keepRejected(lines);
+          return true;
+        })) ?? false,
+      onSettled: ({ settlement, bytes }) => {
+        this.counts.settle(settlement);
+        this.#inFlightBytes -= bytes;
+      },
+      onRoom: () => this.#callBack(),
+      onDefect: (error) => this.#stopForGood(error),
+    });
   }
 
   /** Senders are to stop reading until `onRoom` calls back. */
@@ -90,9 +101,9 @@ export class WriteQueue<Patterns> {
     return this.#waitingBytes + this.#inFlightBytes >= this.#options.maxBytes;
   }
 
-  /** Why the backend does not take what is waiting; undefined while it works. */
-  get failure(): unknown {
-    return this.#failure;
+  /** Why a part does not take what is waiting; undefined while it works. */
+  failure(part: Part): unknown {
+    return this.#failures.get(part);
   }
 
   put(sender: Sender, entry: Entry): void {
@@ -113,16 +124,19 @@ export class WriteQueue<Patterns> {
   }
 
   /** Resolves when everything that was put before is settled or abandoned. */
-  flush(): Promise<void> {
-    if (this.#settled === this.#put || this.#abandoned) return Promise.resolve();
-    this.#endDelay?.();
-    return new Promise((resolve) => this.#flushing.push({ upTo: this.#put, resolve }));
+  async flush(): Promise<void> {
+    if (this.#decided < this.#put && !this.#abandoned) {
+      this.#endDelay?.();
+      await new Promise<void>((resolve) => this.#flushing.push({ upTo: this.#put, resolve }));
+    }
+    if (!this.#abandoned) await this.#settling.settled();
   }
 
   /** Gives up what is waiting: no more attempts, and nothing of it is settled. */
   abandon(): void {
     this.#abandoned = true;
-    this.#wake?.();
+    for (const wake of this.#wakes) wake();
+    this.#settling.abandon();
     this.#endFlushes(Number.POSITIVE_INFINITY);
   }
 
@@ -140,10 +154,14 @@ export class WriteQueue<Patterns> {
       }
       this.#running = undefined;
     } catch (error) {
-      // A defect: the queue stands still, and nothing more is acknowledged.
-      this.abandon();
-      this.#options.onDefect(error);
+      this.#stopForGood(error);
     }
+  }
+
+  /** A defect: the queue stands still, and nothing more is acknowledged. */
+  #stopForGood(error: unknown): void {
+    this.abandon();
+    this.#options.onDefect(error);
   }
 
   #take(): Batch {
@@ -161,38 +179,19 @@ export class WriteQueue<Patterns> {
     return { queued, lines, bytes };
   }
 
-  /** Whether the batch is settled: an abandoned one is not. */
+  /** Whether the batch was placed: an abandoned one is not. */
   async #finish({ queued, lines, bytes }: Batch, parsed: Parsed<Patterns>): Promise<boolean> {
     const started = performance.now();
     const results = (await this.#store(lines, parsed))?.values();
     if (!results) return false;
-    const settlements = queued.map(
-      ({ entry }): Settlement => (entry.kind === "line" ? (results.next().value ?? missing()) : entry),
-    );
-    const rejected = settlements.flatMap((settlement, index) => {
-      const isNew = settlement.kind === "rejected" && queued[index]?.sender.origin !== "replayed";
-      return isNew ? [settlement.line] : [];
+    const decided = queued.map(({ sender, entry, bytes }) => {
+      const settlement: Settlement = entry.kind === "line" ? (results.next().value ?? missing()) : entry;
+      return { sender, settlement, bytes };
     });
-    if (rejected.length > 0) {
-      const kept = await this.#insist(async () => {
-        await this.#options.keepRejected(rejected);
-        return true;
-      });
-      if (!kept) return false;
-    }
-    const senders = new Set<Sender>();
-    for (const [index, { sender }] of queued.entries()) {
-      const settlement = settlements[index] ?? missing();
-      this.counts.settle(settlement);
-      sender.settle(settlement);
-      senders.add(sender);
-    }
-    for (const sender of senders) sender.flushed();
-    this.#inFlightBytes -= bytes;
-    this.#settled += queued.length;
+    this.#decided += queued.length;
     this.#options.onFlushed({ lines: queued.length, bytes, ms: performance.now() - started });
-    this.#callBack();
-    this.#endFlushes(this.#settled);
+    this.#settling.add(decided);
+    this.#endFlushes(this.#decided);
     return true;
   }
 
@@ -210,7 +209,7 @@ export class WriteQueue<Patterns> {
       return parsed.refused.size < lines.length ? this.#options.write(parsed.patterns) : [];
     };
     try {
-      const outcomes = await this.#insist(write);
+      const outcomes = await this.#insist("store", write);
       return outcomes && this.#settlements(lines, parsed, outcomes);
     } catch (error) {
       const [line, second] = lines;
@@ -244,17 +243,16 @@ export class WriteQueue<Patterns> {
   }
 
   /** Tries until it works, the pattern is refused (throws) or the queue is abandoned (undefined). */
-  async #insist<T>(step: () => Promise<T>): Promise<T | undefined> {
+  async #insist<T>(part: Part, step: () => Promise<T>): Promise<T | undefined> {
     for (let failures = 1; !this.#abandoned; failures += 1) {
       try {
         const result = await step();
-        if (this.#failure !== undefined) this.#options.onRecovered();
-        this.#failure = undefined;
+        if (this.#failures.delete(part)) this.#options.onRecovered(part);
         return result;
       } catch (error) {
         if (this.#options.isRefusal(error)) throw error;
-        if (this.#failure === undefined) this.#options.onFailed(error);
-        this.#failure = error;
+        if (!this.#failures.has(part)) this.#options.onFailed(part, error);
+        this.#failures.set(part, error);
         await this.#pause(retryDelayMs(failures), "failure");
       }
     }
@@ -263,16 +261,19 @@ export class WriteQueue<Patterns> {
 
   /** A delay ends early for a flush or a full batch; the wait after a failure only when the queue is abandoned. */
   async #pause(ms: number, reason: "delay" | "failure"): Promise<void> {
+    let wake = () => {};
     await new Promise<void>((resolve) => {
       const timer = ms > 0 ? setTimeout(resolve, ms) : undefined;
       if (!timer) setImmediate(resolve);
-      this.#wake = () => {
+      wake = () => {
         clearTimeout(timer);
         resolve();
       };
-      if (reason === "delay") this.#endDelay = this.#wake;
+      this.#wakes.add(wake);
+      if (reason === "delay") this.#endDelay = wake;
     });
-    this.#endDelay = undefined;
+    this.#wakes.delete(wake);
+    if (reason === "delay") this.#endDelay = undefined;
   }
 
   #endFlushes(settled: number): void {
@@ -282,19 +283,9 @@ export class WriteQueue<Patterns> {
   }
 
   #callBack(): void {
-    if (this.#onRoom.size === 0 || this.#waitingBytes > this.#options.maxBytes / 2) return;
+    if (this.isFull || this.#waitingBytes > this.#options.maxBytes / 2) return;
     const callbacks = [...this.#onRoom];
     this.#onRoom.clear();
     for (const callback of callbacks) callback();
   }
-}
-
-function missing(): never {
-  throw new PatterndError("internal", "a batch was answered with fewer outcomes than it has patterns");
-}
-
-function notStorable({ bytes }: ReceivedLine, id: string | undefined, error: unknown): RejectedLine {
-  const message = `the store refuses this pattern: ${messageOf(error)}`;
-  const about = id === undefined ? {} : { patternId: id };
-  return { rejection: { code: "not_storable", message, ...about }, bytes };
 }

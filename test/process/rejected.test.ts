@@ -1,6 +1,6 @@
 /** Lines that were refused are seen, sent again once the reason is gone, and removed: by the command, with and without a daemon. */
 import { execFile } from "node:child_process";
-import { appendFileSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
@@ -178,4 +178,34 @@ test("a wrong word is answered with what was expected", async () => {
     expect([args, (await rejected(home, ...args)).status]).toEqual([args, 64]);
   }
   expect(await rejected(home, "show", "2026-11-22-0123456789")).toMatchObject({ status: 1, stdout: "" });
+});
+
+test("while rejected lines can't be kept, only their senders wait, and that is what is said", async () => {
+  const home = new Home();
+  const folder = join(home.state, "rejected");
+  mkdirSync(home.state, { recursive: true });
+  writeFileSync(folder, "in the way");
+  const daemon = await home.start({ backend: "filesystem" });
+  const bad = send(daemon.sockets.ingest, [lines(taskLine({ id: "before" }), "no JSON")]);
+  let isAnswered = false;
+  const answered = bad.finally(() => {
+    isAnswered = true;
+  });
+  expect(await daemon.event("rejected.failed")).toMatchObject({ level: "error" });
+  for (let round = 0; round < 3; round += 1) {
+    const { receipt } = await send(daemon.sockets.ingest, [lines(taskLine())]);
+    expect(receipt.stored).toBe(1);
+  }
+  expect(isAnswered).toBe(false);
+  const { status, lines: counts, ...health } = await askHealth(daemon.sockets.query);
+  expect(status).toBe("degraded");
+  expect(health.reasons).toEqual([expect.stringMatching(/^rejected lines can't be kept: /)]);
+  expect(counts).toMatchObject({ received: 5, stored: 3, rejected: 0, in_flight: 2 });
+  rmSync(folder);
+  expect((await answered).receipt).toEqual({ lines: 2, stored: 1, rejected: 1, not_collected: 0 });
+  await daemon.event("rejected.recovered");
+  expect((await askHealth(daemon.sockets.query)).status).toBe("ready");
+  expect(recordsIn((await rejected(home, "list")).stdout)).toMatchObject([{ line: "no JSON" }]);
+  expect(daemon.log.filter(({ event }) => event.startsWith("backend."))).toEqual([]);
+  expect(await daemon.stop()).toBe(0);
 });
