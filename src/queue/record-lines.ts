@@ -23,8 +23,9 @@ export interface RecordLine extends Range {
 export async function* linesForwards(handle: FileHandle, size: number): AsyncGenerator<RecordLine> {
   let start = 0;
   let held: Buffer | undefined = Buffer.alloc(0);
+  const room = Buffer.allocUnsafe(BLOCK_BYTES);
   for (let at = 0; at < size; ) {
-    const block = await readAt(handle, at, Math.min(BLOCK_BYTES, size - at));
+    const block = await readAt(handle, at, room.subarray(0, size - at));
     if (block.length === 0) return;
     let from = 0;
     for (let newline = block.indexOf(NEWLINE); newline !== -1; newline = block.indexOf(NEWLINE, from)) {
@@ -46,10 +47,11 @@ export async function* linesBackwards(handle: FileHandle, size: number): AsyncGe
   let end = size;
   let held: Buffer | undefined = Buffer.alloc(0);
   let terminated = false;
+  const room = Buffer.allocUnsafe(BLOCK_BYTES);
   for (let at = size; at > 0; ) {
     const length = Math.min(BLOCK_BYTES, at);
     at -= length;
-    const block = await readAt(handle, at, length);
+    const block = await readAt(handle, at, room.subarray(0, length));
     if (block.length < length) return;
     let to = block.length;
     for (let newline = block.lastIndexOf(NEWLINE); newline !== -1; ) {
@@ -67,13 +69,13 @@ export async function* linesBackwards(handle: FileHandle, size: number): AsyncGe
   if (held?.length !== 0) yield { start: 0, end, bytes: held, terminated };
 }
 
-/** Copies: the block is read over again. Undefined once it is too long. */
+/** Copies: the next block is read over this one. Undefined once it is too long. */
 function joined(first: Buffer | undefined, second: Buffer | undefined): Buffer | undefined {
   if (!first || !second || first.length + second.length > MAX_RECORD_BYTES) return undefined;
   return Buffer.concat([first, second]);
 }
 
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
-  return buffer.subarray(0, bytesRead);
+async function readAt(handle: FileHandle, position: number, room: Buffer): Promise<Buffer> {
+  const { bytesRead } = await handle.read(room, 0, room.length, position);
+  return room.subarray(0, bytesRead);
 }
