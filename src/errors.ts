@@ -18,6 +18,7 @@ const CATALOGUE = {
   outbox_full: "Start the daemon, which takes the outbox in, or raise outbox.maxBytes.",
   outbox_unusable: "Check the folder (outbox.path): space, owner, permissions.",
   output_unwritable: "Check that the folder exists, has space, and that this user may write to it.",
+  rejected_unusable: "Check the folder (rejected.path): space, owner, permissions.",
   socket_in_use: "Another daemon answers on this socket: stop it, or give this one its own socket paths.",
   socket_path_too_long: "A Unix socket's path has at most 107 bytes: configure a shorter one.",
   socket_unusable: "Check that the folder exists and that this user may write to it.",

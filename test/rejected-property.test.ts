@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { PatterndError } from "../src/errors.ts";
 import type { RejectedLines } from "../src/queue/rejected.ts";
 import { type Judge, RejectedReview } from "../src/queue/replay.ts";
 import { newSeed } from "./process/patterns.ts";
@@ -95,7 +96,7 @@ test("however lines are kept and replays end, each line is stored or kept, and k
             await keep(today, one.meanwhile);
             calls += 1;
             // What was stored is not said any more: as in a crash.
-            if (calls > one.diesAfter) throw new Error("died");
+            if (calls > one.diesAfter) throw new PatterndError("store_failed", "died");
             return verdicts;
           };
           const replayed = new RejectedReview(today, LINE_BYTES).replay({}, judge, false);

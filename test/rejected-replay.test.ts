@@ -68,7 +68,10 @@ test("a dry run, a type that is not collected and a failing store leave everythi
   const off: Judge = async (entries) => entries.map(() => "not_collected");
   expect(await review.replay({}, off, false)).toMatchObject({ stored: 0, not_collected: 2 });
   const failing = () => Promise.reject(new Error("disk full"));
-  await expect(review.replay({}, failing, false)).rejects.toThrow("disk full");
+  await expect(review.replay({}, failing, false)).rejects.toMatchObject({
+    code: "rejected_unusable",
+    message: expect.stringMatching(/disk full$/),
+  });
   expect(await allIn(folder)).toEqual(before);
   expect(
     await review.replay(
@@ -175,4 +178,42 @@ test("filters mean codes and times, both ends included", async () => {
   expect(dry).toMatchObject({ dry_run: true, lines: 3 });
   expect(await review.purge({ until: noon }, false)).toEqual({ ...dry, dry_run: false });
   expect(await meant({})).toEqual(["d"]);
+});
+
+test("two replays at once are one after the other: the second finds what the first left", async () => {
+  const folder = newFolder();
+  const lines = openAt(folder, "2026-11-22T10:00:00Z");
+  await lines.keep([line("a"), line("bad")]);
+  const review = new RejectedReview(lines, LINE_BYTES);
+  const stored: string[] = [];
+  const judge = storing(stored, (text) => text === "a");
+  const [first, second] = await Promise.all([
+    review.replay({}, judge, false),
+    review.replay({}, judge, false),
+  ]);
+  expect([first.lines, second.lines, stored]).toEqual([2, 1, ["a"]]);
+});
+
+test("a stopped review sends nothing more, and what is under way stays kept", async () => {
+  const folder = newFolder();
+  const lines = openAt(folder, "2026-11-22T10:00:00Z");
+  await lines.keep(Array.from({ length: 5_000 }, (_, index) => line(`${index}`)));
+  const review = new RejectedReview(lines, LINE_BYTES);
+  const stored: string[] = [];
+  const storeAll = storing(stored, () => true);
+  const judge: Judge = (entries) => {
+    review.stop();
+    return storeAll(entries);
+  };
+  await expect(review.replay({}, judge, false)).rejects.toMatchObject({ code: "store_closed" });
+  expect(stored.length).toBeLessThan(5_000);
+  expect(await allIn(folder)).toHaveLength(5_000);
+});
+
+test("a folder that can't be read is said", async () => {
+  const folder = newFolder();
+  const lines = openAt(join(folder, "a file"), "2026-11-22T10:00:00Z");
+  appendFileSync(join(folder, "a file"), "");
+  const said = { code: "rejected_unusable", message: expect.stringContaining("ENOTDIR") };
+  await expect(new RejectedReview(lines, LINE_BYTES).purge({}, false)).rejects.toMatchObject(said);
 });

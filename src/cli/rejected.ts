@@ -7,6 +7,7 @@ import { TIMESTAMP_FORM } from "../pattern/timestamp.ts";
 import { Zone } from "../pattern/zone.ts";
 import { keptNewestFirst } from "../queue/day-files.ts";
 import type { KeptLine } from "../queue/kept-record.ts";
+import { rejectedUnusable } from "../queue/replay.ts";
 import { parseLimit } from "./filters.ts";
 import { parseMoment, RELATIVE_FORM } from "./moment.ts";
 import { counted } from "./progress.ts";
@@ -40,7 +41,7 @@ export async function list(flags: AskFlags & MeantFlags & { limit?: string | und
     if (rows.length > 0) await print(`${tableOf(rows, process.stdout.columns)}\n`);
     rows = [];
   };
-  for await (const kept of keptNewestFirst(folder, filter, () => (damaged += 1))) {
+  for await (const kept of keptIn(folder, filter, () => (damaged += 1))) {
     if (shown === limit) {
       say(`there are older ones: --until ${kept.time} or a larger --limit`);
       break;
@@ -65,7 +66,7 @@ export async function show(name: string, flags: AskFlags): Promise<number> {
   }
   const since = BigInt(start) * 1_000_000n;
   const folder = await folderOf(flags);
-  for await (const kept of keptNewestFirst(folder, { since, until: since + DAY_NS - 1n }, () => {})) {
+  for await (const kept of keptIn(folder, { since, until: since + DAY_NS - 1n })) {
     if (kept.name !== name) continue;
     await print(process.stdout.isTTY && !flags.json ? described(kept) : named(kept));
     return 0;
@@ -105,6 +106,19 @@ async function folderOf(flags: AskFlags): Promise<string> {
     return config.rejected.path;
   }
   return v.parse(healthSchema, JSON.parse(daemon.health.body)).rejected.path;
+}
+
+/** @throws PatterndError `rejected_unusable` */
+async function* keptIn(
+  folder: string,
+  filter: RejectedFilter,
+  onDamaged: () => void = () => {},
+): AsyncGenerator<KeptLine> {
+  try {
+    yield* keptNewestFirst(folder, filter, onDamaged);
+  } catch (error) {
+    throw rejectedUnusable(folder, error);
+  }
 }
 
 function named({ name, text }: KeptLine): string {

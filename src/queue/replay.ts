@@ -2,7 +2,7 @@
  * Kept lines on their way back, or out for good. What is stored now leaves the files only when it is durable, and
  * sending it again changes nothing: whatever stops a replay, the next one goes over the same lines.
  */
-import { PatterndError } from "../errors.ts";
+import { messageOf, PatterndError } from "../errors.ts";
 import type { RejectedFilter, RejectionCode } from "../pattern/rejection.ts";
 import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
 import { type DayFile, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
@@ -44,7 +44,7 @@ export interface PurgeReport {
   bytes: number;
 }
 
-/** One replay or purge at a time. */
+/** One replay or purge at a time. Both throw PatterndError: `rejected_unusable`, and what the judge throws. */
 export class RejectedReview {
   readonly #lines: RejectedLines;
   readonly #maxLineBytes: number;
@@ -146,10 +146,19 @@ export class RejectedReview {
   }
 
   #inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(step);
+    const done = this.#turn.then(step).catch((error: unknown) => {
+      throw rejectedUnusable(this.#lines.folder, error);
+    });
     this.#turn = done.catch(() => {});
     return done;
   }
+}
+
+/** What the system says of the folder, for people; an error that is for people already stays. */
+export function rejectedUnusable(folder: string, cause: unknown): PatterndError {
+  if (cause instanceof PatterndError) return cause;
+  const message = `can't work on the rejected lines in ${folder}: ${messageOf(cause)}`;
+  return new PatterndError("rejected_unusable", message, { cause });
 }
 
 /** By way of the write queue, like the lines of any sender. */
