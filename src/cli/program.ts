@@ -86,8 +86,8 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
 /** Ways in, out and across. */
 function addTransfer(program: Command, done: (status: number) => void): void {
   withJson(withConfig(program.command("import")), "print the summary as one JSON object")
-    .description("bring patterns in: a store of the Python library, NDJSON, or a folder of such")
-    .argument("<source>", "a file or a folder")
+    .description("bring patterns in: a store of the Python library, NDJSON, JSON, or a folder of such")
+    .argument("<source>", "a file or a folder; - is standard input, of NDJSON or one JSON list")
     .option("--to <backend:path>", "into this store (default: the configured one)")
     .action(async (source: string, flags: unknown) =>
       done(await (await import("./import.ts")).importFrom(source, v.parse(importFlags, flags))),

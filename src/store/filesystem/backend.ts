@@ -1,17 +1,15 @@
 import { join } from "node:path";
-import { messageOf, PatterndError, systemCode } from "../../errors.ts";
+import { PatterndError } from "../../errors.ts";
 import { Zone } from "../../pattern/zone.ts";
-import { type Backend, NotStorable, type OpenOptions } from "../backend.ts";
+import type { Backend, OpenOptions } from "../backend.ts";
 import { makeFolder } from "../durable.ts";
 import { GuardedBackend, inOurTerms } from "../guarded.ts";
 import { acquireLock } from "../lock.ts";
 import { LOCK_FILE } from "./layout.ts";
 import { createMetadata, readMetadata } from "./metadata.ts";
 import { SegmentReader } from "./reader.ts";
+import { refusing } from "./refused.ts";
 import { SegmentWriter } from "./writer.ts";
-
-/** Something stands in the way of this pattern's file, and trying again will not move it. */
-const REFUSALS = new Set(["EISDIR", "ENOTDIR", "ELOOP", "ENAMETOOLONG"]);
 
 /**
  * Opens a store of day segments (layout.ts), creating it if there is none.
@@ -53,7 +51,7 @@ function openForWriting(options: OpenOptions): Backend {
       metadata,
       path,
       writer: {
-        write: (patterns) => refusing(() => writer.write(patterns)),
+        write: (patterns) => refusing(patterns, () => writer.write(patterns)),
         deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
         compress: (beforeDay) => writer.compress(beforeDay),
       },
@@ -68,15 +66,5 @@ function openForWriting(options: OpenOptions): Backend {
   } catch (error) {
     lock.release();
     throw error;
-  }
-}
-
-/** What the system refuses for good is the pattern's fault, not the machinery's. */
-function refusing<T>(step: () => T): T {
-  try {
-    return step();
-  } catch (cause) {
-    if (!REFUSALS.has(systemCode(cause) ?? "")) throw cause;
-    throw new NotStorable(messageOf(cause), { cause });
   }
 }
