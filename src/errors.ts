@@ -4,6 +4,8 @@
  */
 const CATALOGUE = {
   backend_unknown: "Use backend filesystem or sqlite.",
+  backup_exists: "Name a path where nothing is yet.",
+  backup_failed: "Check space and permissions where the copy goes, and the disk that holds the store.",
   bad_request: "See docs/protocol.md for the parameters of this request.",
   config_invalid: "Correct the named key; `patternd check-config` checks the file without starting anything.",
   config_unreadable: "Check that the file exists and that this user may read it.",

@@ -80,6 +80,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
       done(await (await import("./check-config.ts")).checkConfig(v.parse(checkFlags, flags))),
     );
   addTransfer(program, done);
+  addCare(program, done);
   return program;
 }
 
@@ -105,6 +106,16 @@ function addTransfer(program: Command, done: (status: number) => void): void {
     .requiredOption("--to <backend:path>", "such as sqlite:/var/lib/patternd/patterns.db")
     .action(async (flags: unknown) =>
       done(await (await import("./migrate.ts")).migrateStores(v.parse(migrateFlags, flags))),
+    );
+}
+
+/** What keeps a store well. */
+function addCare(program: Command, done: (status: number) => void): void {
+  withJson(withConfig(program.command("backup")), "print the result as one JSON object")
+    .description("copy the store, while the daemon writes to it or not")
+    .argument("<dest>", "a path where nothing is yet")
+    .action(async (dest: string, flags: unknown) =>
+      done(await (await import("./backup.ts")).backupStore(dest, v.parse(checkFlags, flags))),
     );
 }
 

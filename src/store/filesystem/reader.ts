@@ -40,7 +40,7 @@ export class SegmentReader {
     const newest = lesser(filter.end, after?.instant) ?? NEWEST;
     const oldest = filter.start ?? OLDEST;
     const matches = contentMatcher(filter);
-    const visit = (bytes: Buffer, isPattern: boolean) => {
+    const visit = (bytes: Buffer, _offset: number, isPattern: boolean) => {
       const line = bytes.toString("utf8");
       const glance = isPattern ? glanceAt(line, this.#zone) : undefined;
       const found = glance ?? readStored(line, this.#zone);
