@@ -23,6 +23,8 @@ const CATALOGUE = {
   socket_in_use: "Another daemon answers on this socket: stop it, or give this one its own socket paths.",
   socket_path_too_long: "A Unix socket's path has at most 107 bytes: configure a shorter one.",
   socket_unusable: "Check that the folder exists and that this user may write to it.",
+  spool_locked: "Stop the process that holds the spool, or give this daemon its own queue.spoolPath.",
+  spool_unusable: "Check the folder (queue.spoolPath): owner, permissions, disk.",
   sqlite_unavailable:
     "Run `npm rebuild better-sqlite3`, or use backend filesystem, which needs no native code.",
   store_closed: "Open the store again.",

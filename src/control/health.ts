@@ -10,4 +10,6 @@ export interface Health {
   readonly store: { readonly backend: string; readonly path: string; readonly timezone: string };
   readonly connections: number;
   readonly lines: LineCounts;
+  /** What waits on disk for the store. */
+  readonly spool: { readonly lines: number; readonly bytes: number };
 }

@@ -30,6 +30,7 @@ export interface RejectedOptions {
 export class RejectedLines {
   readonly #options: RejectedOptions;
   readonly #now: () => Date;
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: RejectedOptions) {
     this.#options = options;
@@ -37,7 +38,14 @@ export class RejectedLines {
   }
 
   /** Durable when it resolves. Rejects with the system's error; then nothing of it was kept. */
-  async keep(lines: readonly RejectedLine[]): Promise<void> {
+  keep(lines: readonly RejectedLine[]): Promise<void> {
+    // One after the other: what a failure takes back must not be what somebody else has just written.
+    const turn = this.#turn.then(() => this.#keep(lines));
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #keep(lines: readonly RejectedLine[]): Promise<void> {
     const { folder, durability } = this.#options;
     const time = this.#now().toISOString();
     const file = `${time.slice(0, 10)}.ndjson`;

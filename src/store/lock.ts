@@ -2,7 +2,7 @@ import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync 
 import { createRequire } from "node:module";
 import { messageOf, PatterndError } from "../errors.ts";
 
-/** The one writer of a store. The kernel drops the lock when the process ends, however it ends. */
+/** The one writer of a store, or of a spool. The kernel drops the lock when the process ends, however it ends. */
 export interface WriterLock {
   release(): void;
 }
@@ -15,15 +15,16 @@ interface NativeLock {
  * Takes the lock on `file`, which is created and never removed: removing a lock file while another process
  * opens it would let two hold it. What stands in it is only for people.
  *
- * @throws PatterndError `store_locked`, naming the holder; `lock_unavailable` where there is no such lock.
+ * @throws PatterndError `store_locked` (or `spool_locked`), naming the holder; `lock_unavailable` where there is no
+ * such lock.
  */
-export function acquireLock(file: string, holder: string): WriterLock {
+export function acquireLock(file: string, holder: string, what: "store" | "spool" = "store"): WriterLock {
   const native = loadNative();
   const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     if (!native.tryLock(fd)) {
       const other = readFileSync(fd, "utf8").trim() || "another process";
-      throw new PatterndError("store_locked", `the store's lock ${file} is held by ${other}`);
+      throw new PatterndError(`${what}_locked`, `the ${what}'s lock ${file} is held by ${other}`);
     }
     ftruncateSync(fd);
     writeSync(fd, `${holder}, pid ${process.pid}, since ${new Date().toISOString()}\n`, 0);

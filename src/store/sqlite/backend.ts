@@ -92,6 +92,8 @@ function backendOf(
     close: () => {
       try {
         if (!held) return;
+        // What is left to do is no reason to wait for somebody else's transaction.
+        db.pragma("busy_timeout = 0");
         db.pragma("optimize");
         db.pragma("wal_checkpoint(TRUNCATE)");
       } finally {
