@@ -15,6 +15,7 @@ const getFlags = v.object(asking);
 const queryFlags = v.object({ ...asking, ...filterFlags.entries });
 const importFlags = v.object({ ...common, to: text });
 const exportFlags = v.object({ ...queryFlags.entries, format: v.picklist(["ndjson", "csv"]), out: text });
+const checkStoreFlags = v.object({ ...common, store: text, repair: v.optional(v.boolean(), false) });
 const migrateFlags = v.object({ ...common, from: v.string(), to: v.string() });
 
 /**
@@ -78,6 +79,13 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
     .description("check the configuration file without starting anything")
     .action(async (flags: unknown) =>
       done(await (await import("./check-config.ts")).checkConfig(v.parse(checkFlags, flags))),
+    );
+  withJson(withConfig(program.command("check-store")), "print each finding as a JSON object")
+    .description("say whether the store is whole, and repair it")
+    .option("--store <backend:path>", "check this store (default: the configured one)")
+    .option("--repair", "repair what can be; the daemon must be stopped")
+    .action(async (flags: unknown) =>
+      done(await (await import("./check-store.ts")).checkStore(v.parse(checkStoreFlags, flags))),
     );
   addTransfer(program, done);
   addCare(program, done);

@@ -14,7 +14,7 @@ import { listSegments, type SegmentName, segmentPath } from "./layout.ts";
 import { type Chunk, eachLine, type Range, readChunks, readRange } from "./lines.ts";
 import { NOTHING, type Progress, type ProgressOf, parseMarks, Replaced, replacedPath } from "./replaced.ts";
 
-interface OpenFile {
+export interface OpenFile {
   readonly path: string;
   readonly fd: number;
   readonly ino: number;
@@ -89,21 +89,7 @@ export class DayView {
 
   /** Opens a day's segments, of one type if given. `progressOf`: of other days and types. */
   static open(root: string, day: number, type: string | undefined, progressOf: ProgressOf): DayView {
-    for (;;) {
-      const files: OpenFile[] = [];
-      let view: DayView | undefined;
-      try {
-        const names = namesOf(root, day, type);
-        if (!openAll(pathsOf(root, day, names), files)) continue;
-        const opened = new DayView(files, names, progressOf, day);
-        const paths = pathsOf(root, day, namesOf(root, day, type));
-        if (paths.length !== files.length || !files.every((file, n) => isAt(paths[n], file))) continue;
-        view = opened;
-        return view;
-      } finally {
-        if (!view) for (const { fd } of files) closeSync(fd);
-      }
-    }
+    return openDay(root, day, type, (files, names) => new DayView(files, names, progressOf, day));
   }
 
   /** Where in a segment's text the lines begin that don't count. */
@@ -182,7 +168,35 @@ export function unindexed(segment: OpenSegment, from = 0): DayBlock {
   return { segment, from, to, hashes: undefined, oldest: OLDEST, newest: NEWEST };
 }
 
-function progressOfAll(segments: readonly OpenSegment[]): Map<string, Progress> {
+/**
+ * Opens what a day has, at one moment: the segments, of one type if given, in the order of `names`, then the marks
+ * if there are any. What `read` makes of them holds the descriptors from then on.
+ */
+export function openDay<T>(
+  root: string,
+  day: number,
+  type: string | undefined,
+  read: (files: readonly OpenFile[], names: readonly SegmentName[]) => T,
+): T {
+  for (;;) {
+    const files: OpenFile[] = [];
+    let isDone = false;
+    try {
+      const names = namesOf(root, day, type);
+      if (!openAll(pathsOf(root, day, names), files)) continue;
+      const view = read(files, names);
+      const paths = pathsOf(root, day, namesOf(root, day, type));
+      isDone = paths.length === files.length && files.every((file, n) => isAt(paths[n], file));
+      if (isDone) return view;
+    } finally {
+      if (!isDone) for (const { fd } of files) closeSync(fd);
+    }
+  }
+}
+
+export function progressOfAll(
+  segments: readonly Pick<OpenSegment, "type" | "gz" | "size">[],
+): Map<string, Progress> {
   const all = new Map<string, Progress>();
   for (const { type, gz, size } of segments) {
     const known = all.get(type) ?? NOTHING;
