@@ -11,7 +11,7 @@
  * and that file, if it is still there, no longer counts; "w": what stands in an `.ndjson` came later.
  */
 import { closeSync, fdatasyncSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { PatterndError } from "../../errors.ts";
 import { type Chunk, readRange } from "./lines.ts";
 
@@ -174,7 +174,7 @@ function digits(generation: number): string {
 }
 
 function member(name: "PH" | "PB", content: Uint8Array, text: string | Uint8Array): Buffer {
-  const plain = gzipSync(text);
+  const plain = gzipSync(text, { level: constants.Z_BEST_COMPRESSION });
   const extra = Buffer.alloc(EXTRA_AT - FIXED_BYTES);
   extra.writeUInt16LE(4 + content.length, 0);
   extra.write(name, 2, "latin1");

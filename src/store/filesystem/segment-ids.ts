@@ -24,7 +24,7 @@ const BLOCK_BYTES = 64 * 1024;
 /** Lines to a filter: a look-up that the filter does not rule out reads the hashes of so many. */
 const GROUP_LINES = 16 * 1024;
 const SMALLEST_GROUP = 64;
-const BITS_PER_ID = 8;
+const BITS_PER_ID = 10;
 
 /** An index file does not hold what was written to it: it is to be made anew from its segment. */
 export class StaleIndex extends Error {
