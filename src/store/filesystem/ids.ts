@@ -15,7 +15,7 @@ import { SegmentIds, type Span, StaleIndex } from "./segment-ids.ts";
 import type { Segment, Segments } from "./segments.ts";
 import { readStored } from "./stored-line.ts";
 
-const BITS_PER_ID = 12;
+const BITS_PER_ID = 16;
 /** How many ids the filter over everything has room for beyond those that are there. */
 const SPARE = 16 * 1024;
 const NO_SPAN: Span = { oldest: 0n, newest: 0n };
@@ -102,7 +102,8 @@ export class IdIndex {
 
   *find(hash: IdHash): Generator<MaybeKnown, void> {
     if (!this.#all.has(hash)) return;
-    for (const segment of this.#ofSegment.keys()) {
+    for (const [segment, ids] of this.#ofSegment) {
+      if (!ids.mayHold(hash)) continue;
       for (const found of this.#trusting(segment, (ids) => [...ids.find(hash)])) yield { segment, ...found };
     }
   }
