@@ -8,13 +8,14 @@ const SEED = 20_260_105;
 /** Fixed, and not the last hours before now: else two runs would not send the same bytes. */
 const FIRST_TIMESTAMP_MS = Date.UTC(2026, 0, 5, 8);
 const SPAN_MS = 6 * 60 * 60 * 1000;
+const NO_RARE_TAGS = { rareTags: 0, rareTagPatterns: 0 };
 const LINES_PER_CHUNK = 2_000;
 
-const AREAS = ["backend", "frontend", "database", "deployment", "testing"];
+export const AREAS = ["backend", "frontend", "database", "deployment", "testing"];
 const TOPICS = Array.from({ length: 50 }, (_, index) => `topic-${index + 1}`);
 const PROJECTS = ["shop", "billing", "search", "mobile-app"];
 const HOSTS = ["build-01", "build-02", "laptop"];
-const AGENTS = ["backend-expert", "frontend-expert", "test-writer", "debugger", "reviewer", "planner"];
+export const AGENTS = ["backend-expert", "frontend-expert", "test-writer", "debugger", "reviewer", "planner"];
 const SESSIONS = Array.from({ length: 200 }, (_, index) => `session-${index + 1}`);
 
 /** Each gives the `data` of one type. */
@@ -57,42 +58,69 @@ const DATA = {
   }),
 };
 const TYPES = Object.entries(DATA);
+export const TYPE_NAMES = Object.keys(DATA);
 
 /**
- * Writes `lines` patterns to `file` as NDJSON; the same ones whenever it is called with the same number.
+ * @typedef {object} Spread
+ * @property {number} firstMs milliseconds since the epoch
+ * @property {number} spanMs the patterns lie evenly in it; 0 gives all of them one timestamp
+ * @property {number} rareTags how many tags are on few patterns: `rare-1`, `rare-2`, ...
+ * @property {number} rareTagPatterns on how many each of them is
+ */
+
+/**
+ * Writes `lines` patterns to `file` as NDJSON; the same ones whenever it is called with the same numbers.
  *
  * @param {string} file
  * @param {number} lines
  * @param {AbortSignal} signal
+ * @param {Partial<Spread>} [spread] six hours without rare tags if not said
  */
-export async function generatePatterns(file, lines, signal) {
-  await pipeline(Readable.from(chunks(lines)), createWriteStream(file), { signal });
+export async function generatePatterns(file, lines, signal, spread) {
+  const all = { firstMs: FIRST_TIMESTAMP_MS, spanMs: SPAN_MS, ...NO_RARE_TAGS, ...spread };
+  await pipeline(Readable.from(chunks(lines, all)), createWriteStream(file), { signal });
 }
 
-/** @param {number} lines */
-function* chunks(lines) {
+/**
+ * @param {number} lines
+ * @param {Spread} spread
+ */
+function* chunks(lines, spread) {
   const random = new Random(SEED);
   for (let first = 0; first < lines; first += LINES_PER_CHUNK) {
     let chunk = "";
     for (let index = first; index < Math.min(first + LINES_PER_CHUNK, lines); index += 1) {
-      chunk += `${JSON.stringify(pattern(random, index, lines))}\n`;
+      chunk += `${JSON.stringify(pattern(random, index, lines, spread))}\n`;
     }
     yield Buffer.from(chunk);
   }
 }
 
 /**
+ * @param {number} index
+ * @param {number} lines
+ * @param {Spread} spread
+ * @returns {string[]} the rare tags in turn, evenly spread over all patterns
+ */
+function rareTagsOf(index, lines, { rareTags, rareTagPatterns }) {
+  const step = Math.floor(lines / (rareTags * rareTagPatterns));
+  const number = Math.floor(index / step);
+  return index % step === 0 && number < rareTags * rareTagPatterns ? [`rare-${(number % rareTags) + 1}`] : [];
+}
+
+/**
  * @param {Random} random
  * @param {number} index
  * @param {number} lines
+ * @param {Spread} spread
  */
-function pattern(random, index, lines) {
+function pattern(random, index, lines, spread) {
   const [type, data] = TYPES[index % TYPES.length];
   const project = random.pick(PROJECTS);
   return {
     pattern_id: random.uuidV4(),
     pattern_type: type,
-    timestamp: new Date(FIRST_TIMESTAMP_MS + Math.floor((index / lines) * SPAN_MS)).toISOString(),
+    timestamp: new Date(spread.firstMs + Math.floor((index / lines) * spread.spanMs)).toISOString(),
     data: data(random),
     context: {
       project_name: project,
@@ -100,7 +128,7 @@ function pattern(random, index, lines) {
       host: random.pick(HOSTS),
       agent: random.pick(AGENTS),
       git_branch: `feature/${project}-${random.below(400)}`,
-      tags: [random.pick(AREAS), random.pick(TOPICS)],
+      tags: [random.pick(AREAS), random.pick(TOPICS), ...rareTagsOf(index, lines, spread)],
     },
     version: "1.0",
   };

@@ -10,7 +10,7 @@ export const USAGE = `node bench/run.mjs [options]
   --json FILE       also keep every figure there
   --profile         also show where the daemon's time goes, by thread; this slows it down`;
 
-const BACKENDS = ["filesystem", "sqlite"];
+export const BACKENDS = ["filesystem", "sqlite"];
 
 /**
  * @param {readonly string[]} args
@@ -31,24 +31,29 @@ export function readOptions(args) {
     },
   });
   const { lines, connections, rounds, backend, folder, ...rest } = values;
-  for (const name of backend) {
-    if (!BACKENDS.includes(name)) throw new Error(`--backend: expected filesystem or sqlite, got ${name}`);
-  }
   return {
     ...rest,
     lines: count("--lines", lines),
     connections: count("--connections", connections),
     rounds: count("--rounds", rounds),
-    backends: backend,
+    backends: known(backend),
     folder: resolve(folder),
   };
+}
+
+/** @param {readonly string[]} names of backends */
+export function known(names) {
+  for (const name of names) {
+    if (!BACKENDS.includes(name)) throw new Error(`--backend: expected filesystem or sqlite, got ${name}`);
+  }
+  return names;
 }
 
 /**
  * @param {string} option
  * @param {string} text
  */
-function count(option, text) {
+export function count(option, text) {
   const number = Number(text);
   if (Number.isSafeInteger(number) && number >= 1) return number;
   throw new Error(`${option}: expected an integer >= 1, got ${text}`);

@@ -49,8 +49,7 @@ export function describeReport({ machine, sent, medians }) {
     [`${backend} ceiling`, whole(ceiling.patternsPerSecond), ceiling.cpuSeconds.toFixed(2), "", ""],
   ]);
   return [
-    `machine   ${machine.cpu}, ${machine.cores} cores, ${mebibytes(machine.memoryBytes)}; ${machine.kernel}; ${machine.filesystem}; Node ${machine.node}`,
-    `commit    ${machine.commit}`,
+    ...machineLines(machine),
     `sent      ${whole(lines)} patterns, ${whole(bytes / lines)} bytes each, connections: ${connections}`,
     `figures   medians of rounds: ${rounds}${profiled ? "; the daemon was slowed down by its profiler" : ""}`,
     "",
@@ -58,25 +57,33 @@ export function describeReport({ machine, sent, medians }) {
   ].join("\n");
 }
 
+/** @param {ReturnType<typeof import("./machine.mjs").describeMachine>} machine */
+export function machineLines({ cpu, cores, memoryBytes, kernel, filesystem, node, commit }) {
+  return [
+    `machine   ${cpu}, ${cores} cores, ${mebibytes(memoryBytes)}; ${kernel}; ${filesystem}; Node ${node}`,
+    `commit    ${commit}`,
+  ];
+}
+
 /** @param {readonly number[]} values at least one */
-function median(values) {
+export function median(values) {
   const sorted = values.toSorted((one, other) => one - other);
   const middle = sorted.length / 2;
   return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle) - 1]) / 2;
 }
 
 /** @param {number} value */
-function whole(value) {
+export function whole(value) {
   return Math.round(value).toLocaleString("en");
 }
 
 /** @param {number} bytes */
-function mebibytes(bytes) {
+export function mebibytes(bytes) {
   return `${whole(bytes / 1024 / 1024)} MiB`;
 }
 
 /** @param {readonly string[][]} rows the first column is text, the others are figures */
-function aligned(rows) {
+export function aligned(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map((row) =>
     row

@@ -3,61 +3,27 @@
  * nothing else (ceiling.mjs), taken in turns on the same disk. On Linux. Options: options.mjs.
  */
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Children } from "./children.mjs";
 import { measureDaemon } from "./daemon.mjs";
 import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
+import { runBenchmark } from "./main.mjs";
 import { readOptions, USAGE } from "./options.mjs";
 import { describeProfiles } from "./profile.mjs";
 import { describeReport, summarize } from "./report.mjs";
 
 const CEILING = fileURLToPath(new URL("ceiling.mjs", import.meta.url));
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 64;
-const EXIT_INTERRUPTED = 130;
-
 /** @typedef {ReturnType<typeof readOptions>} Options */
 
-process.exitCode = await main(process.argv.slice(2));
-
-/** @param {readonly string[]} args @returns {Promise<number>} the exit status */
-async function main(args) {
-  let options;
-  try {
-    options = readOptions(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
-    return EXIT_USAGE;
-  }
-  if (options.help) {
-    console.log(USAGE);
-    return 0;
-  }
-  const interrupt = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => interrupt.abort());
-  const children = new Children(interrupt.signal);
-  const scratch = await mkdtemp(join(options.folder, "patternd-bench-"));
-  try {
-    await bench(options, scratch, children, interrupt.signal);
-    return 0;
-  } catch (error) {
-    if (interrupt.signal.aborted) return EXIT_INTERRUPTED;
-    console.error(error);
-    return EXIT_FAILED;
-  } finally {
-    await children.end();
-    await rm(scratch, { recursive: true, force: true });
-  }
-}
+await runBenchmark({ readOptions, usage: USAGE, bench });
 
 /**
  * @param {Options} options
  * @param {string} scratch
- * @param {Children} children
+ * @param {import("./children.mjs").Children} children
  * @param {AbortSignal} signal
  */
 async function bench(options, scratch, children, signal) {

@@ -6,18 +6,15 @@ import type { Config } from "./config/load.ts";
 import type { Health } from "./control/health.ts";
 import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
 import { ControlServer } from "./control/server.ts";
-import { messageOf } from "./errors.ts";
 import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
-import { type CountedEvent, CountedEvents, createLog, errorFields, type Log, type LogEvent } from "./log.ts";
+import { CountedEvents, createLog, errorFields, type Log } from "./log.ts";
 import { BatchParser } from "./pattern/batch-parser.ts";
-import type { PackedPatterns } from "./pattern/pack.ts";
-import { PARTS, type Part, WriteQueue } from "./queue/queue.ts";
-import type { RejectedLines } from "./queue/rejected.ts";
 import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
-import { NotStorable, type StoreRepair } from "./store/backend.ts";
+import type { StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
 import { VERSION } from "./version.ts";
+import { type Count, closeSpool, createQueue, openSpool, type PatternQueue, troubles } from "./writing.ts";
 
 export interface Daemon {
   readonly log: Log;
@@ -27,18 +24,7 @@ export interface Daemon {
   stop(reason: string): Promise<number>;
 }
 
-/** How each part of the queue is spoken of: when it begins to fail, when it works again, and in `/health`. */
-const SAID: Readonly<Record<Part, { failed: LogEvent; recovered: LogEvent; reason: string }>> = {
-  store: { failed: "backend.failed", recovered: "backend.recovered", reason: "lines can't be written" },
-  rejected: {
-    failed: "rejected.failed",
-    recovered: "rejected.recovered",
-    reason: "rejected lines can't be kept",
-  },
-};
-
 type Release = () => Promise<void> | void;
-type Count = (event: CountedEvent, kind: string) => void;
 
 /** @throws PatterndError when a part can't be started; everything started before it is released again. */
 export async function startDaemon(config: Config): Promise<Daemon> {
@@ -75,25 +61,40 @@ async function start(
   log: Log,
   releases: Release[],
   fail: (error: unknown) => void,
-): Promise<WriteQueue<readonly PackedPatterns[]>> {
+): Promise<PatternQueue> {
   const counted = new CountedEvents(log);
   releases.push(() => counted.close());
   const count: Count = (event, kind) => counted.add(event, kind);
 
+  let releaseSpool: Release = () => {};
+  releases.push(() => releaseSpool());
   const store = await openStore(config, log, fail);
   releases.push(() => store.close());
   const parser = startParser(config, store);
   releases.push(() => parser.close());
+  const { spool, lock } = await openSpool(config, log);
+  releaseSpool = () => lock.release();
   const rejected = rejectedLines(config, log);
   releases.push(expireHourly(rejected, log));
-  const queue = createQueue(config, store, parser, rejected, log, count, fail);
-  const orders = rejectedOrders(config, rejected, queue, parser, log);
+  const queue = createQueue({ config, store, parser, spool, rejected, log, count, fail });
+  releaseSpool = () => closeSpool(queue, spool, lock);
+  releases.push(() => queue.stopDraining());
+  queue.start();
 
-  const started = new Date().toISOString();
+  const orders = rejectedOrders(config, rejected, queue, parser, log);
+  const about = aboutDaemon(config, store);
   let ingest: IngestServer | undefined;
   const answers: Answers = {
     store,
-    health: () => healthOf(config, store, queue, rejected, ingest?.connections ?? 0, started),
+    health: () => ({
+      ...about,
+      status: troubles(queue).length === 0 ? "ready" : "degraded",
+      reasons: troubles(queue),
+      connections: ingest?.connections ?? 0,
+      lines: queue.counts.snapshot(),
+      rejected: { path: rejected.folder, ...rejected.held },
+      spool: { lines: spool.lines, bytes: spool.bytes },
+    }),
     flush: () => queue.flush(),
     rejected: orders,
     onFailed: (error) => log("error", "request.failed", errorFields(error)),
@@ -126,17 +127,14 @@ async function start(
   return queue;
 }
 
-async function stop(
-  reason: string,
-  queue: WriteQueue<readonly PackedPatterns[]>,
-  log: Log,
-  releases: Release[],
-): Promise<number> {
+async function stop(reason: string, queue: PatternQueue, log: Log, releases: Release[]): Promise<number> {
   log("info", "daemon.stopping", { reason });
   const clean = await releaseAll(releases, log);
   const { in_flight: abandoned, ...lines } = queue.counts.snapshot();
   log(abandoned === 0 ? "info" : "error", "daemon.stopped", { ...lines, abandoned });
-  return clean && abandoned === 0 ? 0 : 1;
+  // A store that fails can hardly be closed in peace, and needs not be: what it has not taken is in the spool.
+  const isClosed = clean || queue.failure("store") !== undefined;
+  return isClosed && abandoned === 0 ? 0 : 1;
 }
 
 /** In reverse, each whatever became of the others. */
@@ -153,10 +151,15 @@ async function releaseAll(releases: Release[], log: Log): Promise<boolean> {
   return clean;
 }
 
-/** Ends with the time at the latest, even if the store never answers again. */
-async function finishWriting(queue: WriteQueue<readonly PackedPatterns[]>, timeoutMs: number): Promise<void> {
-  const giveUp = setTimeout(() => queue.abandon(), timeoutMs);
+/** How long what the store did not take in time has for its way into the spool. */
+const SPOOLING_MS = 2_000;
+
+/** Ends soon after the time at the latest, even if neither the store nor the spool's disk ever answers again. */
+async function finishWriting(queue: PatternQueue, timeoutMs: number): Promise<void> {
+  const hurry = setTimeout(() => queue.hurry(), timeoutMs);
+  const giveUp = setTimeout(() => queue.abandon(), timeoutMs + SPOOLING_MS);
   await queue.flush();
+  clearTimeout(hurry);
   clearTimeout(giveUp);
 }
 
@@ -184,35 +187,9 @@ function startParser(config: Config, store: ThreadedStore): BatchParser {
   });
 }
 
-function createQueue(
-  config: Config,
-  store: ThreadedStore,
-  parser: BatchParser,
-  rejected: RejectedLines,
-  log: Log,
-  count: Count,
-  fail: (error: unknown) => void,
-): WriteQueue<readonly PackedPatterns[]> {
-  return new WriteQueue({
-    ...config.queue,
-    parse: (lines) => parser.parse(lines),
-    write: (patterns) => store.write(patterns),
-    isRefusal: (error) => error instanceof NotStorable,
-    keepRejected: async (lines) => {
-      await rejected.keep(lines);
-      for (const { rejection } of lines) count("pattern.rejected", rejection.code);
-    },
-    onNotCollected: (type) => count("pattern.not_collected", type),
-    onDefect: fail,
-    onFailed: (part, error) => log("error", SAID[part].failed, errorFields(error)),
-    onRecovered: (part) => log("info", SAID[part].recovered),
-    onFlushed: (batch) => log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 }),
-  });
-}
-
 function listenForPatterns(
   config: Config,
-  sink: WriteQueue<readonly PackedPatterns[]>,
+  sink: PatternQueue,
   log: Log,
   count: Count,
 ): Promise<IngestServer> {
@@ -221,12 +198,13 @@ function listenForPatterns(
     server: `patternd/${VERSION}`,
     sink,
     onRefused: () => count("connection.refused", "over ingest.maxConnections"),
+    onTurnedAway: () => count("connection.refused", "no place for its lines"),
     onReplyDropped: () => count("reply.dropped", "over 64 KiB"),
     onFailed: (error) => log("debug", "connection.failed", errorFields(error)),
   });
 }
 
-function takeInOutbox(config: Config, sink: WriteQueue<readonly PackedPatterns[]>, log: Log): Outbox {
+function takeInOutbox(config: Config, sink: PatternQueue, log: Log): Outbox {
   return new Outbox({
     ...config.outbox,
     maxLineBytes: config.ingest.maxLineBytes,
@@ -237,27 +215,14 @@ function takeInOutbox(config: Config, sink: WriteQueue<readonly PackedPatterns[]
   });
 }
 
-function healthOf(
+function aboutDaemon(
   config: Config,
   store: ThreadedStore,
-  queue: WriteQueue<readonly PackedPatterns[]>,
-  rejected: RejectedLines,
-  connections: number,
-  started: string,
-): Health {
-  const reasons = PARTS.flatMap((part) => {
-    const failure = queue.failure(part);
-    return failure === undefined ? [] : [`${SAID[part].reason}: ${messageOf(failure)}`];
-  });
+): Pick<Health, "version" | "pid" | "started" | "store"> {
   return {
-    status: reasons.length === 0 ? "ready" : "degraded",
-    reasons,
     version: VERSION,
     pid: process.pid,
-    started,
+    started: new Date().toISOString(),
     store: { backend: config.backend, path: config.path, timezone: store.metadata.timezone },
-    connections,
-    lines: queue.counts.snapshot(),
-    rejected: { path: rejected.folder, ...rejected.held },
   };
 }

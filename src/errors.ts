@@ -4,12 +4,14 @@
  */
 const CATALOGUE = {
   backend_unknown: "Use backend filesystem or sqlite.",
+  backup_exists: "Name a path where nothing is yet.",
+  backup_failed: "Check space and permissions where the copy goes, and the disk that holds the store.",
   bad_request: "See docs/protocol.md for the parameters of this request.",
   config_invalid: "Correct the named key; `patternd check-config` checks the file without starting anything.",
   config_unreadable: "Check that the file exists and that this user may read it.",
   daemon_unreachable: "Start it with `patternd start`, or name its socket with --socket.",
   file_unreadable: "Check that the file exists and that this user may read it.",
-  import_unusable: "Name a file or folder of the Python library, its SQLite file, or NDJSON.",
+  import_unusable: "Name a file or folder of the Python library, its SQLite file, NDJSON, or JSON.",
   internal: "This is a defect of patternd: please report it with the log lines around it.",
   lock_unavailable: "Use a system that fs-native-extensions supports (glibc Linux, macOS).",
   log_unusable: "Check that log.file can be made and that this user may write to it.",
@@ -22,6 +24,8 @@ const CATALOGUE = {
   socket_in_use: "Another daemon answers on this socket: stop it, or give this one its own socket paths.",
   socket_path_too_long: "A Unix socket's path has at most 107 bytes: configure a shorter one.",
   socket_unusable: "Check that the folder exists and that this user may write to it.",
+  spool_locked: "Stop the process that holds the spool, or give this daemon its own queue.spoolPath.",
+  spool_unusable: "Check the folder (queue.spoolPath): owner, permissions, disk.",
   sqlite_unavailable:
     "Run `npm rebuild better-sqlite3`, or use backend filesystem, which needs no native code.",
   store_closed: "Open the store again.",

@@ -8,7 +8,8 @@ export const LOG_EVENTS = {
   "backend.failed": "the store can't be written; patternd keeps trying",
   "backend.recovered": "the store can be written again",
   "connection.failed": "a connection broke before its end of file",
-  "connection.refused": "there were as many connections as ingest.maxConnections allows",
+  "connection.refused":
+    "a connection was closed: over ingest.maxConnections, or there was no place for its lines",
   "daemon.failed": "the daemon can't start or go on",
   "daemon.started": "sockets are served and the store is open",
   "daemon.stopped": "everything is flushed and closed",
@@ -28,6 +29,14 @@ export const LOG_EVENTS = {
   "rejected.replayed": "kept lines were sent again; those that are stored now are no longer kept",
   "reply.dropped": "more than 64 KiB of replies waited for a sender; the rest was left out",
   "request.failed": "a request to the query or control socket failed inside patternd",
+  "spool.blocked": "the spool is full or can't be written while it is needed: nothing is taken meanwhile",
+  "spool.damaged":
+    "a file of the spool did not hold what it should; its whole records are stored, it is kept aside",
+  "spool.drained": "everything that was spooled is in the store",
+  "spool.failed": "the spool can't be read or cleared; patternd keeps trying",
+  "spool.repaired": "a write that a crash cut short was removed from a spool file and kept aside",
+  "spool.started": "lines go to the spool, and from there into the store, until it is empty",
+  "spool.unblocked": "there is a place for new lines again",
   "store.opened": "the store is open, with its backend, path and zone",
   "store.repaired": "a write that a crash cut short was removed from a file and kept aside",
 } as const;

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { ERROR_CODES } from "../src/errors.ts";
 import { LOG_EVENTS } from "../src/log.ts";
 import { REJECTION_CODES } from "../src/pattern/rejection.ts";
+import { FINDINGS } from "../src/store/finding.ts";
 
 /** The first cell of each row of the tables in a page, without its backquotes. */
 function firstCells(page: string, from: string, to?: string): string[] {
@@ -29,5 +30,11 @@ test("docs/operations.md lists every log event with its meaning", () => {
 test("docs/protocol.md lists every rejection code", () => {
   expect(firstCells("protocol.md", "## Rejections", "## Questions").sort()).toEqual(
     [...REJECTION_CODES].sort(),
+  );
+});
+
+test("docs/operations.md lists every finding of a check", () => {
+  expect(firstCells("operations.md", "## Checking a store", "## Files")).toEqual(
+    Object.keys(FINDINGS).sort(),
   );
 });

@@ -21,14 +21,14 @@ test("a pattern that the store refuses is told from a store that fails", async (
   const path = join(newFolder(), "store");
   await using storage = await PatternStorage.open({ path, durability: "os", timezone: "UTC" });
   mkdirSync(join(path, "2026/05/01/task_completion.ndjson"), { recursive: true });
-  const refused = { name: "PatternError", code: "not_storable", index: undefined };
-  await expect(storage.save(TASK)).rejects.toMatchObject(refused);
+  const refused = { name: "PatternError", code: "not_storable", patternId: "a" };
+  await expect(storage.save(TASK)).rejects.toMatchObject({ ...refused, index: undefined });
   await expect(
     storage.saveMany([
       { ...TASK, timestamp: "2026-05-02" },
       { ...TASK, pattern_id: "b" },
     ]),
-  ).rejects.toMatchObject(refused);
+  ).rejects.toMatchObject({ ...refused, patternId: "b", index: 1 });
   expect([await storage.load("a"), await storage.load("b")]).toEqual([undefined, undefined]);
 });
 

@@ -1,77 +1,14 @@
 import { expect, test } from "vitest";
-import type { Entry, Outcome, Refusal, Sender, Settlement } from "../src/pattern/settlement.ts";
-import { type QueueOptions, WriteQueue } from "../src/queue/queue.ts";
+import type { Entry, Refusal } from "../src/pattern/settlement.ts";
 import { retryDelayMs } from "../src/queue/retry.ts";
-
-/** The content of a line is its id; "off" is of a type that is switched off. */
-function line(id: string, bytes = 0): Entry {
-  return { kind: "line", bytes: Buffer.from(id.padEnd(bytes)), terminated: true };
-}
-
-class Recorder implements Sender {
-  readonly origin = "socket";
-  readonly settled: Settlement[] = [];
-  flushes = 0;
-  settle(settlement: Settlement): void {
-    this.settled.push(settlement);
-  }
-  flushed(): void {
-    this.flushes += 1;
-  }
-}
-
-class Refused extends Error {}
-
-interface Gate {
-  readonly batches: string[][];
-  readonly events: string[];
-  readonly kept: string[][];
-}
-
-function queueWith(
-  write: (ids: string[]) => Promise<Outcome[]>,
-  options: Partial<QueueOptions<string[]>> = {},
-): { queue: WriteQueue<string[]>; seen: Gate } {
-  const seen: Gate = { batches: [], events: [], kept: [] };
-  const queue = new WriteQueue<string[]>({
-    maxBatch: 1000,
-    maxDelayMs: 0,
-    maxBytes: 1_000_000,
-    parse: async (lines) => {
-      const ids = lines.map(({ bytes }) => bytes.toString().trim());
-      const refused = new Map<number, Refusal>();
-      for (const [index, id] of ids.entries()) {
-        if (id === "off") refused.set(index, { kind: "not_collected", type: "note" });
-      }
-      const patterns = ids.filter((id) => id !== "off");
-      return { patterns, firstId: patterns[0], refused };
-    },
-    write: (ids) => {
-      seen.batches.push(ids);
-      return write(ids);
-    },
-    keepRejected: async (lines) => {
-      seen.kept.push(lines.map(({ rejection }) => rejection.code));
-    },
-    isRefusal: (error) => error instanceof Refused,
-    onNotCollected: (type) => seen.events.push(`not collected: ${type}`),
-    onFailed: () => seen.events.push("failed"),
-    onDefect: () => seen.events.push("defect"),
-    onRecovered: () => seen.events.push("recovered"),
-    onFlushed: () => seen.events.push("flushed"),
-    ...options,
-  });
-  return { queue, seen };
-}
-
-const store = async (ids: string[]): Promise<Outcome[]> => ids.map(() => "stored");
+import { line, queueWith, Recorder, Refused, store } from "./queue-fixture.ts";
 
 test("what comes while a batch is written makes the next one", async () => {
   let release = () => {};
   const first = new Promise<void>((resolve) => {
     release = resolve;
   });
-  const { queue, seen } = queueWith(async (ids) => {
+  const { queue, seen } = await queueWith(async (ids) => {
     if (ids.includes("a")) await first;
     return store(ids);
   });
@@ -88,16 +25,16 @@ test("what comes while a batch is written makes the next one", async () => {
 });
 
 test("a batch without patterns is not written", async () => {
-  const { queue, seen } = queueWith(store);
+  const { queue, seen } = await queueWith(store);
   const sender = new Recorder();
   queue.put(sender, line("off"));
   await queue.flush();
   expect(seen.batches).toEqual([]);
-  expect(sender.settled).toEqual([{ kind: "not_collected" }]);
+  expect(sender.settled).toEqual([{ kind: "not_collected", type: "note" }]);
 });
 
 test("batches end at maxBatch lines", async () => {
-  const { queue, seen } = queueWith(store, { maxBatch: 2 });
+  const { queue, seen } = await queueWith(store, { maxBatch: 2 });
   const sender = new Recorder();
   for (const id of ["a", "b", "c", "d", "e"]) queue.put(sender, line(id));
   await queue.flush();
@@ -105,7 +42,7 @@ test("batches end at maxBatch lines", async () => {
 });
 
 test("lines of all kinds are settled in the order in which they were put", async () => {
-  const { queue, seen } = queueWith(store);
+  const { queue, seen } = await queueWith(store);
   const sender = new Recorder();
   const rejected = { rejection: { code: "invalid_json", message: "" }, bytes: new Uint8Array(3) } as const;
   queue.put(sender, line("a"));
@@ -115,7 +52,7 @@ test("lines of all kinds are settled in the order in which they were put", async
   await queue.flush();
   expect(sender.settled.map(({ kind }) => kind)).toEqual(["stored", "rejected", "not_collected", "stored"]);
   expect(seen.kept).toEqual([["invalid_json"]]);
-  expect(seen.events).toEqual(["not collected: note", "flushed"]);
+  expect(seen.events).toEqual(["flushed", "not collected: note"]);
   expect(queue.counts.snapshot()).toMatchObject({
     received: 4,
     stored: 2,
@@ -126,7 +63,7 @@ test("lines of all kinds are settled in the order in which they were put", async
 });
 
 test("a batch that fails because of one pattern is halved until that one is found", async () => {
-  const { queue, seen } = queueWith(async (ids) => {
+  const { queue, seen } = await queueWith(async (ids) => {
     if (ids.includes("bad")) throw new Refused("not this one");
     return store(ids);
   });
@@ -141,23 +78,8 @@ test("a batch that fails because of one pattern is halved until that one is foun
   expect(seen.events).toEqual(["flushed"]);
 });
 
-test("a failing backend is tried again, and said once", async () => {
-  let failures = 3;
-  const { queue, seen } = queueWith(async (ids) => {
-    failures -= 1;
-    if (failures >= 0) throw new Error("disk full");
-    return store(ids);
-  });
-  const sender = new Recorder();
-  queue.put(sender, line("a"));
-  await queue.flush();
-  expect(sender.settled).toEqual([{ kind: "stored" }]);
-  expect(seen.events).toEqual(["failed", "recovered", "flushed"]);
-  expect(queue.failure("store")).toBeUndefined();
-});
-
 test("a delay ends when a batch is full, and for a flush", async () => {
-  const { queue, seen } = queueWith(store, { maxDelayMs: 2 ** 30, maxBatch: 2 });
+  const { queue, seen } = await queueWith(store, { maxDelayMs: 2 ** 30, maxBatch: 2 });
   const sender = new Recorder();
   queue.put(sender, line("a"));
   queue.put(sender, line("b"));
@@ -169,7 +91,9 @@ test("a delay ends when a batch is full, and for a flush", async () => {
 });
 
 test("a flush waits for what was put before it, not for what comes after", async () => {
-  const { queue } = queueWith(async (ids) => (ids.includes("never") ? new Promise(() => {}) : store(ids)));
+  const { queue } = await queueWith(async (ids) =>
+    ids.includes("never") ? new Promise(() => {}) : store(ids),
+  );
   const sender = new Recorder();
   queue.put(sender, line("a"));
   const flushed = queue.flush();
@@ -179,53 +103,37 @@ test("a flush waits for what was put before it, not for what comes after", async
   expect(sender.settled).toEqual([{ kind: "stored" }]);
 });
 
-test("when a batch is tried again, the parse that was written is the one that counts", async () => {
+test("when a batch is halved, the parse that was written is the one that counts", async () => {
   let isEarly = true;
-  const { queue } = queueWith(
+  const { queue } = await queueWith(
     async (ids) => {
-      if (!isEarly) return store(ids);
-      isEarly = false;
-      throw new Error("disk full");
+      if (ids.includes("bad")) throw new Refused("not this one");
+      return store(ids);
     },
     {
       parse: async (lines) => {
-        const patterns = lines.map(({ bytes }) => bytes.toString());
-        if (!isEarly) return { patterns, firstId: patterns[0], refused: new Map<number, Refusal>() };
+        const ids = lines.map(({ bytes }) => bytes.toString());
         const rejection = { code: "invalid_field", message: "expected not ahead of the clock" } as const;
-        const refused = new Map<number, Refusal>([[0, { kind: "rejection", rejection }]]);
-        return { patterns: patterns.slice(1), firstId: patterns[1], refused };
+        const refused = new Map<number, Refusal>(isEarly ? [[0, { kind: "rejection", rejection }]] : []);
+        const patterns = ids.slice(refused.size);
+        isEarly = false;
+        return { patterns, firstId: patterns[0], refused };
       },
     },
   );
   const sender = new Recorder();
   queue.put(sender, line("a"));
-  queue.put(sender, line("b"));
+  queue.put(sender, line("bad"));
   await queue.flush();
-  expect(sender.settled).toEqual([{ kind: "stored" }, { kind: "stored" }]);
-});
-
-test("an abandoned queue settles nothing more, and ends", async () => {
-  let failed = () => {};
-  const failing = new Promise<void>((resolve) => {
-    failed = resolve;
-  });
-  const { queue } = queueWith(() => Promise.reject(new Error("disk full")), { onFailed: () => failed() });
-  const sender = new Recorder();
-  queue.put(sender, line("a"));
-  await failing;
-  expect(queue.failure("store")).toBeInstanceOf(Error);
-  queue.abandon();
-  await queue.flush();
-  expect(sender.settled).toEqual([]);
-  expect(queue.counts.snapshot()).toMatchObject({ received: 1, in_flight: 1 });
+  expect(sender.settled.map(({ kind }) => kind)).toEqual(["stored", "rejected"]);
 });
 
 test("a full queue says so, and calls back when half of it is written", async () => {
-  const { queue } = queueWith(store, { maxBytes: 4_000, maxBatch: 2 });
+  const { queue } = await queueWith(store, { maxBytes: 4_000, maxBatch: 2 });
   const sender = new Recorder();
-  while (!queue.isFull) queue.put(sender, line("x", 1_000));
-  await new Promise<void>((resolve) => queue.onRoom(resolve));
-  expect(queue.isFull).toBe(false);
+  while (queue.admission === "open") queue.put(sender, line("x", 1_000));
+  await new Promise<void>((resolve) => queue.onAdmission(resolve));
+  expect(queue.admission).toBe("open");
   await queue.flush();
 });
 
@@ -234,25 +142,57 @@ test("pauses double up to five seconds, with jitter down to half", () => {
   expect(retryDelayMs(3, () => 0)).toBe(200);
 });
 
-test("what waits to be kept counts: nobody is called back while it fills the queue, a flush waits for it", async () => {
+function rejected(bytes: number): Entry {
+  const rejection = { code: "invalid_json", message: "" } as const;
+  return { kind: "rejected", line: { rejection, bytes: new Uint8Array(bytes) } };
+}
+
+test("what waits to be kept counts: the queue is full of it, and a flush waits for it", async () => {
   let keeps = () => {};
   const kept = new Promise<void>((resolve) => {
     keeps = resolve;
   });
-  const { queue } = queueWith(store, { maxBytes: 4_000, keepRejected: () => kept });
+  const { queue } = await queueWith(store, { maxBytes: 4_000, keepRejected: () => kept });
   const [good, bad] = [new Recorder(), new Recorder()];
-  const rejected = {
-    rejection: { code: "invalid_json", message: "" },
-    bytes: new Uint8Array(1_000),
-  } as const;
-  while (!queue.isFull) queue.put(bad, { kind: "rejected", line: rejected });
+  while (queue.admission === "open") queue.put(bad, rejected(1_000));
   queue.put(good, line("a"));
-  const events: string[] = [];
-  queue.onRoom(() => events.push("room"));
-  const flushed = queue.flush().then(() => events.push("flushed"));
+  let isFlushed = false;
+  const flushed = queue.flush().then(() => {
+    isFlushed = true;
+  });
   while (good.settled.length === 0) await new Promise(setImmediate);
-  expect([events, queue.isFull, bad.settled.length]).toEqual([[], true, 0]);
+  expect([isFlushed, queue.admission, bad.settled.length]).toEqual([false, "full", 0]);
+  const opened = new Promise<void>((resolve) => queue.onAdmission(resolve));
   keeps();
+  await opened;
+  expect(queue.admission).toBe("open");
   await flushed;
-  expect(events).toEqual(["room", "flushed"]);
+});
+
+test("rejected lines that can't be kept close the queue only when they fill it, and whoever waits is told", async () => {
+  let isBroken = true;
+  const keepRejected = async () => {
+    if (isBroken) throw new Error("disk full");
+  };
+  let failed = () => {};
+  const failing = new Promise<void>((resolve) => {
+    failed = resolve;
+  });
+  const { queue } = await queueWith(store, { maxBytes: 4_000, keepRejected, onFailed: () => failed() });
+  const [good, bad] = [new Recorder(), new Recorder()];
+  queue.put(bad, rejected(1_000));
+  await failing;
+  queue.put(good, line("a"));
+  while (good.settled.length === 0) await new Promise(setImmediate);
+  expect([queue.admission, bad.settled.length]).toEqual(["open", 0]);
+  expect(queue.counts.snapshot()).toMatchObject({ received: 2, stored: 1, rejected: 0, in_flight: 1 });
+  while (queue.admission === "open") queue.put(bad, rejected(1_000));
+  expect(queue.admission).toBe("full");
+  await new Promise<void>((resolve) => queue.onAdmission(resolve));
+  expect(queue.admission).toBe("closed");
+  isBroken = false;
+  await queue.flush();
+  expect(queue.admission).toBe("open");
+  expect(new Set(bad.settled.map(({ kind }) => kind))).toEqual(new Set(["rejected"]));
+  expect(queue.counts.snapshot()).toMatchObject({ rejected: bad.settled.length, in_flight: 0 });
 });

@@ -1,26 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { RejectedLine } from "../src/pattern/rejection.ts";
 import type { Sender, Settlement } from "../src/pattern/settlement.ts";
+import { Condition } from "../src/queue/retry.ts";
 import { type DecidedLine, Settling } from "../src/queue/settling.ts";
 import { newSeed } from "./process/patterns.ts";
+import { Recorder } from "./queue-fixture.ts";
 
 const STORED: Settlement = { kind: "stored" };
-
-class Recorder implements Sender {
-  readonly origin: Sender["origin"];
-  readonly settled: Settlement[] = [];
-  flushes = 0;
-  constructor(origin: Sender["origin"] = "socket") {
-    this.origin = origin;
-  }
-  settle(settlement: Settlement): void {
-    this.settled.push(settlement);
-  }
-  flushed(): void {
-    this.flushes += 1;
-  }
-}
 
 function rejected(text: string): Settlement {
   const line = { rejection: { code: "invalid_json", message: text }, bytes: Buffer.from(text) } as const;
@@ -32,22 +18,23 @@ const by = (sender: Sender, ...settlements: Settlement[]): DecidedLine[] =>
 
 /** A folder that keeps nothing until it is told to. */
 function settlingWith() {
+  const unexpected = (error?: unknown) => {
+    throw error ?? new Error("nothing fails here");
+  };
   const kept: string[] = [];
   const waiting: (() => void)[] = [];
   let bytes = 0;
   const settling = new Settling({
-    keep: async (lines: readonly RejectedLine[]) => {
+    keepRejected: async (lines) => {
       await new Promise<void>((resolve) => waiting.push(resolve));
       kept.push(...lines.map(({ rejection }) => rejection.message));
-      return true;
     },
+    rejecting: new Condition(unexpected, unexpected),
     onSettled: (line) => {
       bytes += line.bytes;
     },
-    onRoom: () => {},
-    onDefect: (error) => {
-      throw error;
-    },
+    onKept: () => {},
+    onDefect: unexpected,
   });
   return { settling, kept, waiting, settledBytes: () => bytes };
 }
@@ -58,7 +45,7 @@ test("only who sent a rejected line waits for it, with all that it sends meanwhi
   settling.add([...by(good, STORED), ...by(bad, STORED, rejected("x")), ...by(good, STORED)]);
   expect([good.settled.length, good.flushes, bad.settled.length]).toEqual([2, 1, 0]);
   settling.add([...by(bad, STORED), ...by(good, STORED)]);
-  expect([good.settled.length, bad.settled.length, settledBytes()]).toEqual([3, 0, 3]);
+  expect([good.settled.length, bad.settled.length, settledBytes(), settling.lateBytes]).toEqual([3, 0, 3, 3]);
   let isSettled = false;
   const settled = settling.settled().then(() => {
     isSettled = true;
@@ -69,7 +56,7 @@ test("only who sent a rejected line waits for it, with all that it sends meanwhi
   await settled;
   expect(kept).toEqual(["x"]);
   expect(bad.settled).toEqual([STORED, rejected("x"), STORED]);
-  expect(settledBytes()).toBe(6);
+  expect([settledBytes(), settling.lateBytes]).toEqual([6, 0]);
   settling.add(by(bad, STORED));
   expect(bad.settled).toHaveLength(4);
 });

@@ -4,12 +4,10 @@ import Database from "better-sqlite3";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { NotStorable, type OpenOptions } from "../src/store/backend.ts";
-import type { Filter } from "../src/store/filter.ts";
 import { openSqlite } from "../src/store/sqlite/backend.ts";
 import { loadDriver, pairFault } from "../src/store/sqlite/driver.ts";
 import { configureWriter } from "../src/store/sqlite/file.ts";
-import { keyQuery } from "../src/store/sqlite/keys.ts";
-import { EARLIER, instantOf, LATER, lineOf, note, parse, walk } from "./conformance/patterns.ts";
+import { EARLIER, LATER, lineOf, note, parse, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
 
 const open = (options: OpenOptions) => openSqlite(options);
@@ -84,42 +82,6 @@ describe("sqlite: what the shell shows", () => {
     // The shell is of another version than the driver.
     const all = "SELECT count(*) - count(data), count(version) > 0 FROM patterns";
     expect(execFileSync("sqlite3", [`${place.path}.db`, all]).toString()).toBe("0|1\n");
-  });
-});
-
-describe("sqlite: plans", () => {
-  const at = instantOf(LATER);
-  const filters: [string, Filter, string][] = [
-    ["nothing", {}, "p USING INDEX patterns_by_instant"],
-    ["time", { start: 0n, end: at }, "p USING INDEX patterns_by_instant"],
-    ["type", { patternType: "note" }, "p USING INDEX patterns_by_type"],
-    ["project and type", { project: "p", patternType: "note" }, "p USING INDEX patterns_by_project"],
-    ["session and project", { session: "s", project: "p" }, "p USING INDEX patterns_by_session"],
-    ["host", { host: "h" }, "p USING INDEX patterns_by_host"],
-    ["tags", { tags: ["a", "b"], project: "p" }, "k USING PRIMARY KEY"],
-    ["agent", { agent: "a", patternType: "note" }, "k USING PRIMARY KEY"],
-    ["tag and agent", { tags: ["a"], agent: "a" }, "k USING PRIMARY KEY"],
-  ];
-  test.each(filters)("by %s: newest first by an index, only ties are sorted", async (_, filter, source) => {
-    const place = new Place(open);
-    const backend = await place.open();
-    const context = { tags: ["a", "b"], agent: "a", project_name: "p", session_id: "s", host: "h" };
-    await backend.write(Array.from({ length: 200 }, (_, n) => note(`n${n}`, { context })));
-    await backend.close();
-    for (const after of [undefined, { instant: at, id: "x" }]) {
-      const { sql, parameters } = keyQuery(filter, after, 10);
-      for (const analyzed of [false, true]) {
-        const plan = beside(place, (db) => {
-          if (analyzed) db.exec("ANALYZE");
-          return db.prepare<unknown[], { detail: string }>(`EXPLAIN QUERY PLAN ${sql}`).all(...parameters);
-        }).map(({ detail }) => detail);
-        expect(plan[0]).toContain(`SEARCH ${source}`);
-        expect(plan.filter((step) => step.startsWith("SCAN"))).toEqual([]);
-        expect(plan.filter((step) => step.includes("TEMP B-TREE"))).toEqual([
-          "USE TEMP B-TREE FOR LAST TERM OF ORDER BY",
-        ]);
-      }
-    }
   });
 });
 

@@ -14,7 +14,7 @@ import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
 import type { OpenOptions } from "../src/store/backend.ts";
 import { openSqlite } from "../src/store/sqlite/backend.ts";
-import { APPLICATION_ID, type Migration } from "../src/store/sqlite/schema.ts";
+import { APPLICATION_ID, MIGRATIONS, type Migration } from "../src/store/sqlite/schema.ts";
 import { lineOf, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
 
@@ -45,7 +45,7 @@ describe("sqlite: the file", () => {
     ).toEqual(["store.db", "store.db.lock"]);
     const header = readFileSync(fileOf(place));
     expect(header.readUInt16BE(16)).toBe(8192);
-    expect(header.readInt32BE(60)).toBe(1);
+    expect(header.readInt32BE(60)).toBe(2);
     expect(header.toString("latin1", 68, 72)).toBe("ptnd");
     expect(sql(fileOf(place), "PRAGMA auto_vacuum")).toEqual([[2]]);
     expect(sql(fileOf(place), "PRAGMA journal_mode")).toEqual([["wal"]]);
@@ -175,7 +175,7 @@ describe("sqlite: what is not ours is refused untouched", () => {
     );
     const { left } = await refused(bytes, {
       code: "store_newer",
-      message: expect.stringMatching(/has format 9; .* up to 1$/),
+      message: expect.stringMatching(/has format 9; .* up to 2$/),
     });
     expect(left).toEqual([]);
   });
@@ -192,6 +192,7 @@ describe("sqlite: what is not ours is refused untouched", () => {
 
 describe("sqlite: formats", () => {
   const migrations: Migration[] = [
+    ...MIGRATIONS,
     (db) => db.exec("ALTER TABLE patterns ADD COLUMN colour TEXT"),
     (db) => db.exec("UPDATE patterns SET colour = 'blue'"),
   ];
@@ -201,11 +202,11 @@ describe("sqlite: formats", () => {
     const old = await openSqlite({ path: place.path, durability: "os", timezone: "UTC", readOnly: false });
     await old.write([note("a")]);
     await old.close();
-    await expect(place.open({ readOnly: true })).rejects.toThrow("has format 1; this program reads format 3");
+    await expect(place.open({ readOnly: true })).rejects.toThrow("has format 2; this program reads format 4");
     const migrated = await place.open();
-    expect(migrated.metadata.format).toBe(3);
+    expect(migrated.metadata.format).toBe(4);
     // In the file itself, where an older program looks.
-    expect(readFileSync(fileOf(place)).readInt32BE(60)).toBe(3);
+    expect(readFileSync(fileOf(place)).readInt32BE(60)).toBe(4);
     await migrated.write([note("b")]);
     await migrated.close();
     const again = await place.open();
@@ -229,7 +230,28 @@ describe("sqlite: formats", () => {
     await (await openSqlite(options)).close();
     await expect(place.open()).rejects.toThrow(SyntaxError);
     const old = await openSqlite(options);
-    expect(old.metadata.format).toBe(1);
+    expect(old.metadata.format).toBe(2);
     await old.close();
+  });
+
+  test("a store of format 1 opens, and answers as before", async () => {
+    const place = new Place(open);
+    const options = { path: place.path, durability: "os", timezone: "UTC", readOnly: false } as const;
+    const first = await openSqlite(options, []);
+    const at = "2026-05-01T10:00:00Z";
+    await first.write([note("b", { at }), note("a", { at }), note("c", { at: "2026-05-02" })]);
+    const before = await walk(first, {}, 1);
+    expect(first.metadata.format).toBe(1);
+    await first.close();
+    await expect(place.open({ readOnly: true })).rejects.toMatchObject({
+      code: "store_failed",
+      hint: expect.stringContaining("Open the store once for writing"),
+    });
+    const migrated = await place.open();
+    expect(migrated.metadata.format).toBe(2);
+    expect(await walk(migrated, {}, 1)).toEqual(before);
+    expect(before).toEqual(["c", "a", "b"].map((id) => expect.stringContaining(`"pattern_id":"${id}"`)));
+    await migrated.close();
+    expect(sql(fileOf(place), "PRAGMA integrity_check")).toEqual([["ok"]]);
   });
 });

@@ -9,6 +9,7 @@ import { KeptRecords } from "../transfer/kept.ts";
 import type { Found } from "../transfer/record.ts";
 import { ImportReport, type ImportSummary, type Listed } from "../transfer/report.ts";
 import { openRecords } from "../transfer/sources.ts";
+import { standardInput } from "./input.ts";
 import { configuredPlace, parsePlace, placeText } from "./place.ts";
 import { counted, grouped, progress } from "./progress.ts";
 import { print, printable, say } from "./terminal.ts";
@@ -23,9 +24,10 @@ export async function importFrom(
 ): Promise<number> {
   const config = loadConfig({ file: flags.config, env: process.env });
   const to = flags.to === undefined ? configuredPlace(config) : parsePlace("--to", flags.to);
-  const path = resolve(source);
+  const name = source === "-" ? "standard input" : resolve(source);
+  const input = source === "-" ? { name, content: standardInput() } : name;
   // Looked at first: a slip of the pen must not create a store.
-  const records = await openRecords(path, config.ingest.maxLineBytes);
+  const records = await openRecords(input, config.ingest.maxLineBytes);
   const store = await openStore(to.backend, {
     path: to.path,
     durability: config.durability,
@@ -36,8 +38,8 @@ export async function importFrom(
   });
   try {
     const { report, kept } = await run(records, store, config);
-    const summary = { source: path, store: placeText(to), kept_in: kept, ...report.summary() };
-    await print(flags.json ? `${JSON.stringify(summary)}\n` : textOf(summary, path, to, config));
+    const summary = { source: name, store: placeText(to), kept_in: kept, ...report.summary() };
+    await print(flags.json ? `${JSON.stringify(summary)}\n` : textOf(summary, name, to, config));
     return report.isWhole ? 0 : 1;
   } finally {
     await store.close();

@@ -16,6 +16,7 @@ const getFlags = v.object(asking);
 const queryFlags = v.object({ ...asking, ...filterFlags.entries });
 const importFlags = v.object({ ...common, to: text });
 const exportFlags = v.object({ ...queryFlags.entries, format: v.picklist(["ndjson", "csv"]), out: text });
+const checkStoreFlags = v.object({ ...common, store: text, repair: v.optional(v.boolean(), false) });
 const migrateFlags = v.object({ ...common, from: v.string(), to: v.string() });
 
 /**
@@ -82,14 +83,15 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
     );
   addTransfer(program, done);
   addRejected(program, done, withAsking);
+  addCare(program, done);
   return program;
 }
 
 /** Ways in, out and across. */
 function addTransfer(program: Command, done: (status: number) => void): void {
   withJson(withConfig(program.command("import")), "print the summary as one JSON object")
-    .description("bring patterns in: a store of the Python library, NDJSON, or a folder of such")
-    .argument("<source>", "a file or a folder")
+    .description("bring patterns in: a store of the Python library, NDJSON, JSON, or a folder of such")
+    .argument("<source>", "a file or a folder; - is standard input, of NDJSON or one JSON list")
     .option("--to <backend:path>", "into this store (default: the configured one)")
     .action(async (source: string, flags: unknown) =>
       done(await (await import("./import.ts")).importFrom(source, v.parse(importFlags, flags))),
@@ -107,6 +109,23 @@ function addTransfer(program: Command, done: (status: number) => void): void {
     .requiredOption("--to <backend:path>", "such as sqlite:/var/lib/patternd/patterns.db")
     .action(async (flags: unknown) =>
       done(await (await import("./migrate.ts")).migrateStores(v.parse(migrateFlags, flags))),
+    );
+}
+
+/** What keeps a store well. */
+function addCare(program: Command, done: (status: number) => void): void {
+  withJson(withConfig(program.command("backup")), "print the result as one JSON object")
+    .description("copy the store, while the daemon writes to it or not")
+    .argument("<dest>", "a path where nothing is yet")
+    .action(async (dest: string, flags: unknown) =>
+      done(await (await import("./backup.ts")).backupStore(dest, v.parse(checkFlags, flags))),
+    );
+  withJson(withConfig(program.command("check-store")), "print each finding as a JSON object")
+    .description("say whether the store is whole, and repair it")
+    .option("--store <backend:path>", "check this store (default: the configured one)")
+    .option("--repair", "repair what can be; the daemon must be stopped")
+    .action(async (flags: unknown) =>
+      done(await (await import("./check-store.ts")).checkStore(v.parse(checkStoreFlags, flags))),
     );
 }
 

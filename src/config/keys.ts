@@ -35,7 +35,9 @@ export function shown(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
   if (isObject(value)) return "an object";
-  const json = JSON.stringify(value);
+  if (typeof value === "function") return "a function";
+  // JSON has no bigints, and would have NaN be null.
+  const json = typeof value === "string" ? JSON.stringify(value) : String(value);
   return json.length <= SHOWN_CHARACTERS ? json : `${json.slice(0, SHOWN_CHARACTERS).toWellFormed()}…`;
 }
 

@@ -12,7 +12,8 @@ import { isZone } from "./zone.ts";
 const MAX_TIMER_MS = 2_147_483_647;
 /** A line is held as one string, and V8's strings end at about 512 MiB. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
-const MAX_DAYS = 36_500;
+/** A hundred years. */
+export const MAX_DAYS = 36_500;
 const MAX_HOURS = 8_760;
 const MiB = 1024 * 1024;
 

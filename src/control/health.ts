@@ -12,4 +12,6 @@ export interface Health {
   readonly lines: LineCounts;
   /** The rejected lines that are kept, on disk. */
   readonly rejected: { readonly path: string; readonly files: number; readonly bytes: number };
+  /** What waits on disk for the store. */
+  readonly spool: { readonly lines: number; readonly bytes: number };
 }

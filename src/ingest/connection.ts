@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
+import type { Admission, Entry, Sender, Settlement } from "../pattern/settlement.ts";
 import { entryOf } from "./entry.ts";
 import { type Frame, LineFramer, type UnfinishedBudget } from "./framing.ts";
 import { parseHello, Replies } from "./replies.ts";
@@ -9,9 +9,10 @@ const SILENCE_MS = 50;
 
 /** Where a connection hands its lines to. */
 export interface Sink {
-  readonly isFull: boolean;
+  readonly admission: Admission;
   put(sender: Sender, entry: Entry): void;
-  onRoom(callback: () => void): void;
+  /** Calls back once, when admission may have changed. */
+  onAdmission(callback: () => void): void;
 }
 
 export interface ConnectionOptions {
@@ -21,6 +22,8 @@ export interface ConnectionOptions {
   readonly maxLineBytes: number;
   readonly budget: UnfinishedBudget;
   readonly onReplyDropped: () => void;
+  /** The connection was closed, since there is no place for what it says. */
+  readonly onTurnedAway: () => void;
   readonly onFailed: (error: Error) => void;
 }
 
@@ -39,6 +42,7 @@ export class Connection implements Sender {
   readonly #framer: LineFramer;
   readonly #replies: Replies;
   #isFirst = true;
+  #saidHello = false;
   #wantsAcks = false;
   #acked = 0;
   #lines = 0;
@@ -78,7 +82,8 @@ export class Connection implements Sender {
       // Our own stall is not the sender's silence: the loop looks once more at what has come. Nor is it silence
       // when what has come waits for room in the queue.
       setImmediate(() => {
-        if (this.#isHeldBack || this.#socket.bytesRead > heard) this.#silence?.refresh();
+        const isWaiting = this.#isHeldBack && this.#options.sink.admission !== "closed";
+        if (isWaiting || this.#socket.bytesRead > heard) this.#silence?.refresh();
         else this.cut();
       });
     }, SILENCE_MS);
@@ -127,13 +132,36 @@ export class Connection implements Sender {
     for (const frame of this.#framer.push(chunk)) {
       if (!this.#isEnded) this.#take(frame);
     }
-    if (!this.#options.sink.isFull) return;
+    this.#heedAdmission();
+  }
+
+  /** Who said hello waits for acks, and can wait for room. Any other sender is better off with an error than stalled. */
+  #heedAdmission(): void {
+    const { sink } = this.#options;
+    if (this.#isEnded || sink.admission === "open") return;
+    if (sink.admission === "closed" && !this.#saidHello) {
+      // Its first line, which may be a hello, has not come yet.
+      if (!this.#isFirst) this.#turnAway();
+      return;
+    }
     this.#isHeldBack = true;
     this.#socket.pause();
-    this.#options.sink.onRoom(() => {
+    sink.onAdmission(() => {
       this.#isHeldBack = false;
-      if (!this.#isEnded) this.#socket.resume();
+      if (this.#isEnded) return;
+      this.#socket.resume();
+      this.#heedAdmission();
     });
+  }
+
+  /** What was put stays on its way; nothing more is taken, and nothing answered. */
+  #turnAway(): void {
+    this.#isEnded = true;
+    clearTimeout(this.#silence);
+    this.#framer.close();
+    this.#resolveEnded();
+    this.#socket.destroy();
+    this.#options.onTurnedAway();
   }
 
   #end(): void {
@@ -155,11 +183,16 @@ export class Connection implements Sender {
         return;
       }
     }
+    if (this.#options.sink.admission === "closed" && !this.#saidHello) {
+      this.#turnAway();
+      return;
+    }
     this.#lines += 1;
     this.#options.sink.put(this, entryOf(frame, this.#options.maxLineBytes));
   }
 
   #greet({ isKnown, ack }: { isKnown: boolean; ack: boolean }): void {
+    this.#saidHello = true;
     if (isKnown) {
       this.#wantsAcks = ack;
       this.#replies.hello(this.#options.server, this.#options.maxLineBytes);

@@ -146,7 +146,7 @@ export class Outbox {
     for await (const chunk of file.createReadStream({ autoClose: false, highWaterMark: CHUNK_BYTES, end })) {
       if (this.#isStopped) return undefined;
       put(framer.push(chunk));
-      if (sink.isFull) await new Promise<void>((resolve) => sink.onRoom(resolve));
+      while (sink.admission !== "open") await new Promise<void>((resolve) => sink.onAdmission(resolve));
     }
     if (this.#isStopped) return undefined;
     put(framer.end());

@@ -2,11 +2,11 @@
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { checkKeys, type Fault, shown } from "../config/keys.ts";
-import { configSchema } from "../config/schema.ts";
+import { configSchema, MAX_DAYS } from "../config/schema.ts";
 import { PatterndError } from "../errors.ts";
 import type { DeclaredTypes } from "../pattern/schema.ts";
 import { Zone } from "../pattern/zone.ts";
-import type { OpenOptions } from "../store/backend.ts";
+import type { OpenOptions, StoreRepair } from "../store/backend.ts";
 import { BACKEND_KINDS, type BackendKind } from "../store/open.ts";
 import type { NoTypes } from "./pattern.ts";
 
@@ -23,10 +23,30 @@ export interface StorageOptions<Types extends DeclaredTypes = NoTypes> {
   readonly timezone?: string | undefined;
   /** Further pattern types by name, each with the fields that its `data` must have. */
   readonly types?: Types | undefined;
+  /** Days after which `deleteOldPatterns` deletes, if it is not told otherwise: 90 if not said. */
+  readonly retentionDays?: number | undefined;
+  /** Days after which `compressOldFiles` compresses, if it is not told otherwise: 30 if not said. */
+  readonly compressAfterDays?: number | undefined;
+  /** Told of each write that a crash cut short, and that was taken out while opening, before `open` resolves. */
+  readonly onRepair?: ((repair: StoreRepair) => void) | undefined;
+}
+
+export interface DeletionOptions {
+  /** Above 0, fractions too. That of `open` if not said. */
+  readonly retentionDays?: number | undefined;
+}
+
+export interface CompressionOptions {
+  /** 0: all days but today. `compressAfterDays` of `open` if not said. */
+  readonly afterDays?: number | undefined;
 }
 
 const { durability, timezone, types } = configSchema.entries;
 const PATH = "expected a path";
+const RETENTION = `expected a number of days above 0, at most ${MAX_DAYS}`;
+const retentionDays = v.pipe(v.number(RETENTION), v.gtValue(0, RETENTION), v.maxValue(MAX_DAYS, RETENTION));
+const AFTER = `expected a number of days from 0 to ${MAX_DAYS}`;
+const afterDays = v.pipe(v.number(AFTER), v.minValue(0, AFTER), v.maxValue(MAX_DAYS, AFTER));
 const optionsSchema = v.strictObject({
   backend: v.optional(v.unknown(), "filesystem"),
   path: v.pipe(
@@ -38,8 +58,13 @@ const optionsSchema = v.strictObject({
   readOnly: v.optional(v.boolean("expected true or false"), false),
   timezone,
   types,
+  retentionDays: v.optional(retentionDays, 90),
+  compressAfterDays: v.optional(afterDays, 30),
+  onRepair: v.optional(v.function("expected a function")),
 });
 const typesSchema = v.strictObject({ types });
+const deletionSchema = v.strictObject({ retentionDays: v.optional(retentionDays) });
+const compressionSchema = v.strictObject({ afterDays: v.optional(afterDays) });
 
 const HINT = "docs/library.md lists the options.";
 
@@ -47,11 +72,19 @@ export interface Opening {
   readonly kind: BackendKind;
   readonly store: OpenOptions;
   readonly types: DeclaredTypes;
+  readonly upkeep: UpkeepDays;
+  readonly onRepair: (repair: StoreRepair) => void;
+}
+
+export interface UpkeepDays {
+  readonly retentionDays: number;
+  readonly compressAfterDays: number;
 }
 
 /** @throws PatterndError `bad_request`, naming every fault; `backend_unknown`. */
 export function parseOptions(options: unknown): Opening {
-  const { backend, path, timezone: zone, types: declared, ...rest } = parse(optionsSchema, options);
+  const { backend, path, timezone: zone, types: declared, ...others } = parse(optionsSchema, options);
+  const { retentionDays, compressAfterDays, onRepair = () => {}, ...rest } = others;
   const kind = BACKEND_KINDS.find((known) => known === backend);
   if (kind === undefined) {
     const message = `backend: expected one of ${BACKEND_KINDS.join(", ")}, got ${shown(backend)}`;
@@ -59,12 +92,22 @@ export function parseOptions(options: unknown): Opening {
   }
   const holder = "a program that uses the library";
   const store = { ...rest, path: resolve(path), timezone: zone ?? Zone.host().id, holder };
-  return { kind, store, types: declared };
+  return { kind, store, types: declared, upkeep: { retentionDays, compressAfterDays }, onRepair };
 }
 
 /** @throws PatterndError `bad_request`, naming every fault. */
 export function parseTypes(declared: unknown): DeclaredTypes {
   return parse(typesSchema, { types: declared }).types;
+}
+
+/** @throws PatterndError `bad_request`, naming every fault. */
+export function parseDeletion(options: unknown, { retentionDays }: UpkeepDays): number {
+  return parse(deletionSchema, options).retentionDays ?? retentionDays;
+}
+
+/** @throws PatterndError `bad_request`, naming every fault. */
+export function parseCompression(options: unknown, { compressAfterDays }: UpkeepDays): number {
+  return parse(compressionSchema, options).afterDays ?? compressAfterDays;
 }
 
 function parse<S extends v.GenericSchema>(schema: S, options: unknown): v.InferOutput<S> {

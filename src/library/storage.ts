@@ -3,12 +3,21 @@ import { PatternParser } from "../pattern/parse.ts";
 import type { Pattern as StoredPattern } from "../pattern/pattern.ts";
 import type { DeclaredTypes } from "../pattern/schema.ts";
 import { Zone } from "../pattern/zone.ts";
-import { type Backend, NotStorable, type Outcome } from "../store/backend.ts";
+import { type Backend, NotStorable, type Outcome, type StoreRepair } from "../store/backend.ts";
 import { openStore } from "../store/open.ts";
 import { DEFAULT_LIMIT, encodeCursor, MAX_PAGE_LIMIT } from "../store/query.ts";
+import { dayBefore, instantBefore } from "./age.ts";
 import { PatternError } from "./error.ts";
 import { parseLine, parseObject } from "./line.ts";
-import { parseOptions, type StorageOptions } from "./options.ts";
+import {
+  type CompressionOptions,
+  type DeletionOptions,
+  parseCompression,
+  parseDeletion,
+  parseOptions,
+  type StorageOptions,
+  type UpkeepDays,
+} from "./options.ts";
 import type { NoTypes, Pattern } from "./pattern.ts";
 import { parseOptionsOfQuery, type QueryOptions } from "./query.ts";
 
@@ -30,10 +39,12 @@ export interface PatternPage<Types extends DeclaredTypes = NoTypes> {
 export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements AsyncDisposable {
   readonly #store: Backend;
   readonly #parser: PatternParser;
+  readonly #upkeep: UpkeepDays;
 
-  private constructor(store: Backend, parser: PatternParser) {
+  private constructor(store: Backend, parser: PatternParser, upkeep: UpkeepDays) {
     this.#store = store;
     this.#parser = parser;
+    this.#upkeep = upkeep;
   }
 
   /**
@@ -45,11 +56,14 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   static async open<const Types extends DeclaredTypes = NoTypes>(
     options: StorageOptions<Types>,
   ): Promise<PatternStorage<Types>> {
-    const { kind, store: opening, types } = parseOptions(options);
-    const store = await openStore(kind, opening);
+    const { kind, store: opening, types, upkeep, onRepair } = parseOptions(options);
+    const repairs: StoreRepair[] = [];
+    const store = await openStore(kind, { ...opening, onRepair: (repair) => repairs.push(repair) });
     try {
+      // Told when all is done: what the caller does with it, or throws, must not cut an opening short.
+      for (const repair of repairs) onRepair(repair);
       const zone = new Zone(store.metadata.timezone);
-      return new PatternStorage<Types>(store, new PatternParser({ zone, types }));
+      return new PatternStorage<Types>(store, new PatternParser({ zone, types }), upkeep);
     } catch (error) {
       await store.close();
       throw error;
@@ -65,10 +79,11 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
    * Stores all of them or none: outcomes in the order given, durable when it resolves. A crash before that may leave
    * some of them.
    *
-   * @throws PatternError whose `index` says which one is invalid.
+   * @throws PatternError whose `index` says which one is invalid, or refused by the store.
    */
   async saveMany(patterns: Iterable<Pattern<Types>>): Promise<Outcome[]> {
-    return this.#write(Array.from(patterns, (pattern, index) => parseObject(this.#parser, pattern, index)));
+    const parsed = Array.from(patterns, (pattern, index) => parseObject(this.#parser, pattern, index));
+    return this.#write(parsed, "many");
   }
 
   /** Stores this very text, one pattern on one line. @throws PatternError if the pattern is invalid. */
@@ -132,6 +147,26 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
     } while (left > 0 && after);
   }
 
+  /**
+   * Deletes exactly what is older than now minus so many days, and resolves to how many patterns went. In short
+   * steps, between which other calls have their turn.
+   *
+   * @throws PatterndError `bad_request`, naming the option; `store_failed` when the store is open for reading only.
+   */
+  async deleteOldPatterns(options: DeletionOptions = {}): Promise<number> {
+    return this.#store.deleteOlderThan(instantBefore(parseDeletion(options, this.#upkeep)));
+  }
+
+  /**
+   * Compresses whole UTC days that ended so many days ago, and resolves to how many files were made smaller: none on
+   * SQLite. In short steps likewise; answers stay the same.
+   *
+   * @throws PatterndError `bad_request`, naming the option; `store_failed` when the store is open for reading only.
+   */
+  async compressOldFiles(options: CompressionOptions = {}): Promise<number> {
+    return this.#store.compress(dayBefore(parseCompression(options, this.#upkeep)));
+  }
+
   /** Idempotent. */
   close(): Promise<void> {
     return this.#store.close();
@@ -142,17 +177,24 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   }
 
   async #saveOne(pattern: StoredPattern): Promise<Outcome> {
-    const [outcome] = await this.#write([pattern]);
+    const [outcome] = await this.#write([pattern], "one");
     if (outcome === undefined) throw new PatterndError("internal", "the store did not say what became of it");
     return outcome;
   }
 
-  async #write(patterns: readonly StoredPattern[]): Promise<Outcome[]> {
+  async #write(patterns: readonly StoredPattern[], saved: "one" | "many"): Promise<Outcome[]> {
     try {
       return await this.#store.write(patterns);
     } catch (cause) {
       if (!(cause instanceof NotStorable)) throw cause;
-      throw new PatternError({ code: "not_storable", message: cause.message }, undefined, { cause });
+      const index = cause.index;
+      const patternId = index === undefined ? undefined : patterns[index]?.id;
+      const rejection = { code: "not_storable", message: cause.message } as const;
+      throw new PatternError(
+        patternId === undefined ? rejection : { ...rejection, patternId },
+        saved === "many" ? index : undefined,
+        { cause },
+      );
     }
   }
 

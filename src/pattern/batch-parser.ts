@@ -27,9 +27,24 @@ export class BatchParser {
     this.#parser = parserOf(options);
   }
 
-  async parse(lines: readonly ReceivedLine[]): Promise<ParsedBatch> {
+  parse(lines: readonly ReceivedLine[]): Promise<ParsedBatch> {
+    return this.#parse(lines, false);
+  }
+
+  /** For lines that were accepted before: what is indexed is bound from them, and nothing is judged again. */
+  bind(lines: readonly ReceivedLine[]): Promise<ParsedBatch> {
+    return this.#parse(lines, true);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  async #parse(lines: readonly ReceivedLine[], isJudged: boolean): Promise<ParsedBatch> {
     const parts =
-      lines.length <= A_FEW_LINES ? [parseLines(this.#parser, lines)] : await this.#parseInThreads(lines);
+      lines.length <= A_FEW_LINES
+        ? [parseLines(this.#parser, lines, isJudged)]
+        : await this.#parseInThreads(lines, isJudged);
     const refused = new Map<number, Refusal>();
     let start = 0;
     for (const part of parts) {
@@ -41,17 +56,15 @@ export class BatchParser {
     return { patterns, firstId: first && idAt(first, 0), refused };
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.close()));
-  }
-
-  #parseInThreads(lines: readonly ReceivedLine[]) {
+  #parseInThreads(lines: readonly ReceivedLine[], isJudged: boolean) {
     if (this.#threads.length === 0) {
       this.#threads = Array.from({ length: THREADS }, () => new ParserThread(this.#options, this.#parser));
     }
     const length = Math.ceil(lines.length / THREADS);
     return Promise.all(
-      this.#threads.map((thread, index) => thread.parse(lines.slice(index * length, (index + 1) * length))),
+      this.#threads.map((thread, index) =>
+        thread.parse(lines.slice(index * length, (index + 1) * length), isJudged),
+      ),
     );
   }
 }

@@ -2,6 +2,7 @@ import { type PackedPatterns, packPatterns } from "./pack.ts";
 import type { PatternParser } from "./parse.ts";
 import type { Pattern } from "./pattern.ts";
 import type { ReceivedLine, Refusal } from "./settlement.ts";
+import { storedPattern } from "./stored.ts";
 
 /** Parsed lines: the patterns among them in order, and the others by their place. */
 export interface ParsedLines {
@@ -9,12 +10,18 @@ export interface ParsedLines {
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
-export function parseLines(parser: PatternParser, lines: Iterable<ReceivedLine>): ParsedLines {
+/** Lines that were accepted before (`isJudged`) are not judged again: what they promised does not hang on today's rules. */
+export function parseLines(
+  parser: PatternParser,
+  lines: Iterable<ReceivedLine>,
+  isJudged = false,
+): ParsedLines {
   const patterns: Pattern[] = [];
   const refused = new Map<number, Refusal>();
   let index = 0;
   for (const line of lines) {
-    const parsed = parser.parseLine(line.bytes);
+    const known = isJudged ? storedPattern(line.bytes.toString("utf8"), parser.zone) : undefined;
+    const parsed = known ? { kind: "pattern" as const, pattern: known } : parser.parseLine(line.bytes);
     if (parsed.kind === "pattern") patterns.push(parsed.pattern);
     else refused.set(index, parsed.kind === "rejection" && !line.terminated ? cutShort(parsed) : parsed);
     index += 1;

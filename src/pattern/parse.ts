@@ -34,14 +34,15 @@ interface TypeRule {
 }
 
 export class PatternParser {
-  readonly #zone: Zone;
+  /** The store's. */
+  readonly zone: Zone;
   readonly #rules = new Map<string, TypeRule>();
   readonly #notCollected: ReadonlySet<string>;
   readonly #now: () => number;
   #limit = 0n;
 
   constructor(options: ParserOptions) {
-    this.#zone = options.zone;
+    this.zone = options.zone;
     this.#notCollected = options.notCollected ?? new Set();
     this.#now = options.now ?? Date.now;
     for (const [type, schema] of patternSchemas(options.types)) {
@@ -98,11 +99,11 @@ export class PatternParser {
   *#timeFaults(value: Record<string, unknown>): Generator<Rejection> {
     const { timestamp, context } = value;
     const id = idOf(value);
-    const instant = typeof timestamp === "string" ? parseTimestamp(timestamp, this.#zone) : undefined;
+    const instant = typeof timestamp === "string" ? parseTimestamp(timestamp, this.zone) : undefined;
     if (typeof timestamp === "string" && instant === undefined) yield noTimestamp(timestamp, id);
     if (instant !== undefined && this.#isAhead(instant)) yield ahead("timestamp", timestamp, id);
     const about = isObject(context) ? context.timestamp : undefined;
-    const said = typeof about === "string" ? parseTimestamp(about, this.#zone) : undefined;
+    const said = typeof about === "string" ? parseTimestamp(about, this.zone) : undefined;
     if (said !== undefined && this.#isAhead(said)) yield ahead("context.timestamp", about, id);
   }
 
@@ -115,12 +116,12 @@ export class PatternParser {
     if (!rule.accepts(value)) return explain(rule.schema, value);
     const { pattern_id: id, timestamp } = value;
     if (typeof id !== "string" || typeof timestamp !== "string") return explain(rule.schema, value);
-    const instant = parseTimestamp(timestamp, this.#zone);
+    const instant = parseTimestamp(timestamp, this.zone);
     if (instant === undefined) return refused(noTimestamp(timestamp, id));
     if (this.#isAhead(instant)) return refused(ahead("timestamp", timestamp, id));
     const about = isObject(value.context) ? value.context.timestamp : undefined;
     if (typeof about === "string") {
-      const said = parseTimestamp(about, this.#zone);
+      const said = parseTimestamp(about, this.zone);
       if (said !== undefined && this.#isAhead(said)) return refused(ahead("context.timestamp", about, id));
     }
     const { tags, agents, project, session, host } = indexedFields(value);

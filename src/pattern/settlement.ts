@@ -24,7 +24,9 @@ export type Refusal =
 export type Outcome = "stored" | "replaced" | "superseded";
 
 export type Settlement =
-  | { readonly kind: Outcome | "not_collected" }
+  /** `spooled`: durable on disk, and on its way into the store. */
+  | { readonly kind: Outcome | "spooled" }
+  | { readonly kind: "not_collected"; readonly type: string }
   | { readonly kind: "rejected"; readonly line: RejectedLine };
 
 export interface Sender {
@@ -37,20 +39,31 @@ export interface Sender {
 }
 
 /**
- * Lines since the daemon started. In every snapshot:
- * received + from_outbox + replayed = stored + replaced + superseded + rejected + not_collected + in_flight. Named as `/health`
- * gives them.
+ * Whether lines are taken: `full` for a moment, while batches complete; `closed` when there is no place to keep them
+ * for as long as that lasts.
+ */
+export type Admission = "open" | "full" | "closed";
+
+/**
+ * Lines since the daemon started, as `/health` gives them. In every snapshot: received + from_outbox + replayed +
+ * spooled_at_start = stored + replaced + superseded + rejected + not_collected + spooled + damaged + in_flight.
  */
 export interface LineCounts {
   readonly received: number;
   readonly from_outbox: number;
   /** Rejected lines that were sent again. */
   readonly replayed: number;
+  /** What an earlier daemon had left in the spool. */
+  readonly spooled_at_start: number;
   readonly stored: number;
   readonly replaced: number;
   readonly superseded: number;
   readonly rejected: number;
   readonly not_collected: number;
+  /** In the spool now. */
+  readonly spooled: number;
+  /** Were in the spool and could not be read from it: what is left of them is kept aside. */
+  readonly damaged: number;
   readonly in_flight: number;
   readonly rejected_by_code: Readonly<Partial<Record<RejectionCode, number>>>;
 }

@@ -16,6 +16,7 @@ export interface ThreadParserOptions {
 /** Lines as they cross: all bytes in one buffer, each line with one byte behind it. */
 export interface PackedLines {
   readonly number: number;
+  readonly isJudged: boolean;
   readonly bytes: ArrayBuffer;
   readonly ends: Uint32Array<ArrayBuffer>;
   /** Places among the lines; hardly ever any. */
@@ -29,6 +30,7 @@ export interface ParsedReply {
 
 interface Waiting {
   readonly lines: readonly ReceivedLine[];
+  readonly isJudged: boolean;
   readonly resolve: (parsed: ParsedLines) => void;
 }
 
@@ -55,12 +57,12 @@ export class ParserThread {
     this.#worker.on("exit", () => this.#goOnAlone());
   }
 
-  async parse(lines: readonly ReceivedLine[]): Promise<ParsedLines> {
-    if (this.#isGone) return parseLines(this.#parser, lines);
+  async parse(lines: readonly ReceivedLine[], isJudged: boolean): Promise<ParsedLines> {
+    if (this.#isGone) return parseLines(this.#parser, lines, isJudged);
     this.#calls += 1;
-    const packed = packLines(this.#calls, lines);
+    const packed = packLines(this.#calls, lines, isJudged);
     return new Promise((resolve) => {
-      this.#waiting.set(packed.number, { lines, resolve });
+      this.#waiting.set(packed.number, { lines, isJudged, resolve });
       this.#worker.postMessage(packed, [packed.bytes, packed.ends.buffer]);
     });
   }
@@ -71,12 +73,13 @@ export class ParserThread {
 
   #goOnAlone(): void {
     this.#isGone = true;
-    for (const { lines, resolve } of this.#waiting.values()) resolve(parseLines(this.#parser, lines));
+    for (const { lines, isJudged, resolve } of this.#waiting.values())
+      resolve(parseLines(this.#parser, lines, isJudged));
     this.#waiting.clear();
   }
 }
 
-function packLines(number: number, lines: readonly ReceivedLine[]): PackedLines {
+function packLines(number: number, lines: readonly ReceivedLine[], isJudged: boolean): PackedLines {
   let length = 0;
   for (const { bytes } of lines) length += bytes.length + 1;
   const target = new Uint8Array(new ArrayBuffer(length));
@@ -100,7 +103,7 @@ function packLines(number: number, lines: readonly ReceivedLine[]): PackedLines 
     if (!line.terminated) unterminated.push(index);
   }
   if (run) target.set(new Uint8Array(run.buffer, run.start, runEnd - run.start), run.to);
-  return { number, bytes: target.buffer, ends, unterminated };
+  return { number, isJudged, bytes: target.buffer, ends, unterminated };
 }
 
 export function* unpackLines({ bytes, ends, unterminated }: PackedLines): Generator<ReceivedLine> {

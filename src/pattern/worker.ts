@@ -7,7 +7,7 @@ import { type PackedLines, type ParsedReply, parserOf, unpackLines } from "./thr
 const parser = parserOf(workerData);
 
 parentPort?.on("message", (packed: PackedLines) => {
-  const parsed = parseLines(parser, unpackLines(packed));
+  const parsed = parseLines(parser, unpackLines(packed), packed.isJudged);
   const reply: ParsedReply = { number: packed.number, parsed };
   parentPort?.postMessage(reply, transferOf(parsed.patterns));
 });

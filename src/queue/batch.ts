@@ -1,7 +1,7 @@
-/** A batch between the queue's parts. */
+/** A batch between the queue's parts: its lines, what parsing made of them, and what became of each. */
 import { messageOf, PatterndError } from "../errors.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
-import type { ReceivedLine, Refusal } from "../pattern/settlement.ts";
+import type { Outcome, ReceivedLine, Refusal, Settlement } from "../pattern/settlement.ts";
 
 /** A parsed batch: what is to be written, and the lines that are not among it, by their place. */
 export interface Parsed<Patterns> {
@@ -9,6 +9,44 @@ export interface Parsed<Patterns> {
   /** The id of the first one, if there is any. */
   readonly firstId: string | undefined;
   readonly refused: ReadonlyMap<number, Refusal>;
+}
+
+export type Parse<Patterns> = (lines: readonly ReceivedLine[]) => Promise<Parsed<Patterns>>;
+
+const SETTLED = {
+  stored: { kind: "stored" },
+  replaced: { kind: "replaced" },
+  superseded: { kind: "superseded" },
+  spooled: { kind: "spooled" },
+} as const satisfies Record<string, Settlement>;
+
+/** What becomes of each line: `outcomes` has one for each that is not refused, in order. */
+export function settlementsOf(
+  lines: readonly ReceivedLine[],
+  { refused }: Pick<Parsed<unknown>, "refused">,
+  outcomes: readonly (Outcome | "spooled")[],
+): Settlement[] {
+  const next = outcomes.values();
+  return lines.map((line, index) => {
+    const refusal = refused.get(index);
+    if (!refusal) return SETTLED[next.next().value ?? missing()];
+    if (refusal.kind === "not_collected") return refusal;
+    return { kind: "rejected", line: { rejection: refusal.rejection, bytes: line.bytes } };
+  });
+}
+
+export function rejectedAmong(settlements: readonly Settlement[]): RejectedLine[] {
+  const rejected: RejectedLine[] = [];
+  for (const settlement of settlements) if (settlement.kind === "rejected") rejected.push(settlement.line);
+  return rejected;
+}
+
+/** What is not refused of what belongs to each line. */
+export function acceptedOf<T>(
+  items: readonly T[],
+  { refused }: Pick<Parsed<unknown>, "refused">,
+): readonly T[] {
+  return refused.size === 0 ? items : items.filter((_, index) => !refused.has(index));
 }
 
 export function missing(): never {

@@ -6,3 +6,96 @@ export function retryDelayMs(failures: number, random: () => number = Math.rando
   const full = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 20));
   return Math.round(full * (0.5 + random() / 2));
 }
+
+/** A wait that can be ended early, and for good. One at a time. */
+export class Pause {
+  #endNow: () => void = () => {};
+  #isOver = false;
+
+  async wait(ms: number): Promise<void> {
+    if (this.#isOver) return;
+    await new Promise<void>((resolve) => {
+      const timer = ms > 0 ? setTimeout(resolve, ms) : undefined;
+      if (!timer) setImmediate(resolve);
+      this.#endNow = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  end(): void {
+    this.#endNow();
+  }
+
+  /** Nobody waits any more. */
+  endForGood(): void {
+    this.#isOver = true;
+    this.#endNow();
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+}
+
+/** A part that may fail for a while: said once when it begins to, and once when it works again. */
+export class Condition {
+  readonly #onFailed: (error: unknown) => void;
+  readonly #onRecovered: () => void;
+  #failure: unknown;
+
+  constructor(onFailed: (error: unknown) => void, onRecovered: () => void) {
+    this.#onFailed = onFailed;
+    this.#onRecovered = onRecovered;
+  }
+
+  /** The latest error; undefined while the part works. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  failed(error: unknown): void {
+    const isNew = this.#failure === undefined;
+    this.#failure = error;
+    if (isNew) this.#onFailed(error);
+  }
+
+  works(): void {
+    if (this.#failure === undefined) return;
+    this.#failure = undefined;
+    this.#onRecovered();
+  }
+}
+
+/** Tries until it works, which `condition` is told; undefined if the pause is ended for good before. */
+export async function insist<T>(
+  step: () => Promise<T>,
+  pause: Pause,
+  condition: Pick<Condition, "failed" | "works">,
+): Promise<T | undefined> {
+  for (let failures = 1; !pause.isOver; failures += 1) {
+    try {
+      const result = await step();
+      condition.works();
+      return result;
+    } catch (error) {
+      condition.failed(error);
+      await pause.wait(retryDelayMs(failures));
+    }
+  }
+  return undefined;
+}
+
+/** Whether it worked before the pause was ended for good: `insist`, for what comes to nothing. */
+export async function achieve(
+  step: () => Promise<void>,
+  pause: Pause,
+  condition: Pick<Condition, "failed" | "works">,
+): Promise<boolean> {
+  const whole = async () => {
+    await step();
+    return true;
+  };
+  return (await insist(whole, pause, condition)) ?? false;
+}

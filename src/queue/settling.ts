@@ -5,6 +5,9 @@
  */
 import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Sender, Settlement } from "../pattern/settlement.ts";
+import { rejectedAmong } from "./batch.ts";
+import { Progress } from "./progress.ts";
+import { achieve, type Condition, Pause } from "./retry.ts";
 
 /** A line of which it is known what becomes of it. */
 export interface DecidedLine {
@@ -15,27 +18,34 @@ export interface DecidedLine {
 }
 
 export interface SettlingOptions {
-  /** Tries until they are durable; false if it gave up. */
-  readonly keep: (lines: readonly RejectedLine[]) => Promise<boolean>;
+  /** Durable when it resolves. */
+  readonly keepRejected: (lines: readonly RejectedLine[]) => Promise<void>;
+  /** Whether rejected lines can be kept. */
+  readonly rejecting: Pick<Condition, "failed" | "works">;
   /** Before the sender is told. */
   readonly onSettled: (line: DecidedLine) => void;
-  /** When some were settled, and all of their senders told. */
-  readonly onRoom: () => void;
+  /** When late ones were kept and settled. */
+  readonly onKept: () => void;
   readonly onDefect: (error: unknown) => void;
 }
 
 export class Settling {
   readonly #options: SettlingOptions;
+  readonly #pause = new Pause();
+  /** Of late lines. */
+  readonly #progress = new Progress();
   #late: DecidedLine[] = [];
+  #lateBytes = 0;
   #lateSenders = new Set<Sender>();
   #isKeeping = false;
-  /** Late lines so far: that came, and that are settled. */
-  #came = 0;
-  #went = 0;
-  #waiting: { readonly upTo: number; readonly resolve: () => void }[] = [];
 
   constructor(options: SettlingOptions) {
     this.#options = options;
+  }
+
+  /** What the lines whose senders wait take of the queue. */
+  get lateBytes(): number {
+    return this.#lateBytes;
   }
 
   /** In the order in which they were put. */
@@ -45,38 +55,40 @@ export class Settling {
       this.#settle(lines);
       return;
     }
-    const late: DecidedLine[] = [];
-    const others: DecidedLine[] = [];
-    for (const line of lines) (this.#lateSenders.has(line.sender) ? late : others).push(line);
-    this.#settle(others);
-    this.#late = [...this.#late, ...late];
-    this.#came += late.length;
+    const late = lines.filter(({ sender }) => this.#lateSenders.has(sender));
+    for (const line of late) this.#late.push(line);
+    this.#lateBytes += bytesOf(late);
+    this.#progress.come(late.length);
+    this.#settle(lines.filter(({ sender }) => !this.#lateSenders.has(sender)));
     if (!this.#isKeeping) this.#keepLate().catch(this.#options.onDefect);
   }
 
   /** Resolves when everything that was added before is settled or given up. */
   settled(): Promise<void> {
-    if (this.#went === this.#came) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ upTo: this.#came, resolve }));
+    return this.#progress.whenDone();
   }
 
-  /** Nobody needs to wait any more. */
+  /** What is not kept yet is given up. */
   abandon(): void {
-    this.#resolve(Number.POSITIVE_INFINITY);
+    this.#pause.endForGood();
+    this.#progress.giveUp();
   }
 
   /** What comes while some are kept is kept together. */
   async #keepLate(): Promise<void> {
+    const { keepRejected, rejecting } = this.#options;
     this.#isKeeping = true;
     while (this.#late.length > 0) {
       const lines = this.#late;
       this.#late = [];
-      const rejected = lines.flatMap((line) => (isToBeKept(line) ? [line.settlement.line] : []));
-      if (rejected.length > 0 && !(await this.#options.keep(rejected))) return;
+      const rejected = rejectedAmong(lines.filter(isToBeKept).map(({ settlement }) => settlement));
+      const keep = () => keepRejected(rejected);
+      if (rejected.length > 0 && !(await achieve(keep, this.#pause, rejecting))) return;
       this.#lateSenders = new Set(this.#late.map(({ sender }) => sender));
+      this.#lateBytes -= bytesOf(lines);
       this.#settle(lines);
-      this.#went += lines.length;
-      this.#resolve(this.#went);
+      this.#options.onKept();
+      this.#progress.done(lines.length);
     }
     this.#isKeeping = false;
   }
@@ -89,19 +101,14 @@ export class Settling {
       senders.add(line.sender);
     }
     for (const sender of senders) sender.flushed();
-    if (lines.length > 0) this.#options.onRoom();
-  }
-
-  #resolve(went: number): void {
-    const ended = this.#waiting.filter(({ upTo }) => upTo <= went);
-    this.#waiting = this.#waiting.filter(({ upTo }) => upTo > went);
-    for (const { resolve } of ended) resolve();
   }
 }
 
 /** Replayed lines are kept already. */
-function isToBeKept(
-  line: DecidedLine,
-): line is DecidedLine & { readonly settlement: { readonly kind: "rejected"; readonly line: RejectedLine } } {
-  return line.settlement.kind === "rejected" && line.sender.origin !== "replayed";
+function isToBeKept({ sender, settlement }: DecidedLine): boolean {
+  return settlement.kind === "rejected" && sender.origin !== "replayed";
+}
+
+function bytesOf(lines: readonly DecidedLine[]): number {
+  return lines.reduce((sum, { bytes }) => sum + bytes, 0);
 }

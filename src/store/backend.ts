@@ -71,6 +71,13 @@ export interface Backend {
 /** A batch holds a pattern that this backend refuses, and always will: the queue splits to find which. */
 export class NotStorable extends Error {
   override readonly name = "NotStorable";
+  /** Its place in the batch, where the backend can tell. */
+  readonly index: number | undefined;
+
+  constructor(message: string, { index, ...options }: ErrorOptions & { readonly index?: number } = {}) {
+    super(message, options);
+    this.index = index;
+  }
 }
 
 export interface OpenOptions {

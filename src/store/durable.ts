@@ -1,5 +1,5 @@
 /** Names on disk that survive a power cut: a file's fsync covers its content, its folder's covers its name. */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 /** Makes the folder, and its entry in each parent that had to be made too, durable. */
@@ -30,4 +30,9 @@ export function writeFileDurably(file: string, content: string | Uint8Array): vo
   }
   renameSync(`${file}.new`, file);
   syncPath(dirname(file));
+}
+
+/** Whether there is anything under this name, a link that leads nowhere included. */
+export function isTaken(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

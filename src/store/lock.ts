@@ -1,8 +1,8 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
-import { messageOf, PatterndError } from "../errors.ts";
+import { messageOf, PatterndError, systemCode } from "../errors.ts";
 
-/** The one writer of a store. The kernel drops the lock when the process ends, however it ends. */
+/** The one writer of a store, or of a spool. The kernel drops the lock when the process ends, however it ends. */
 export interface WriterLock {
   release(): void;
 }
@@ -13,17 +13,19 @@ interface NativeLock {
 
 /**
  * Takes the lock on `file`, which is created and never removed: removing a lock file while another process
- * opens it would let two hold it. What stands in it is only for people.
+ * opens it would let two hold it. What stands in it is for people, and for
+ * `isProbablyHeld`.
  *
- * @throws PatterndError `store_locked`, naming the holder; `lock_unavailable` where there is no such lock.
+ * @throws PatterndError `store_locked` (or `spool_locked`), naming the holder; `lock_unavailable` where there is no
+ * such lock.
  */
-export function acquireLock(file: string, holder: string): WriterLock {
+export function acquireLock(file: string, holder: string, what: "store" | "spool" = "store"): WriterLock {
   const native = loadNative();
   const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     if (!native.tryLock(fd)) {
       const other = readFileSync(fd, "utf8").trim() || "another process";
-      throw new PatterndError("store_locked", `the store's lock ${file} is held by ${other}`);
+      throw new PatterndError(`${what}_locked`, `the ${what}'s lock ${file} is held by ${other}`);
     }
     ftruncateSync(fd);
     writeSync(fd, `${holder}, pid ${process.pid}, since ${new Date().toISOString()}\n`, 0);
@@ -34,10 +36,39 @@ export function acquireLock(file: string, holder: string): WriterLock {
   let held = true;
   return {
     release() {
-      if (held) closeSync(fd);
+      if (!held) return;
       held = false;
+      try {
+        // So that `isProbablyHeld` need not guess.
+        ftruncateSync(fd);
+      } finally {
+        closeSync(fd);
+      }
     },
   };
+}
+
+/**
+ * Whether whoever wrote its name into the lock is still alive, without touching the lock. It may be wrong where
+ * process ids of another container stand in there, or were given to another process since.
+ */
+export function isProbablyHeld(file: string): boolean {
+  const [, pid] = /, pid (\d+), /.exec(readText(file)) ?? [];
+  if (pid === undefined) return false;
+  try {
+    return process.kill(Number(pid), 0);
+  } catch (error) {
+    return systemCode(error) === "EPERM";
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return "";
+    throw error;
+  }
 }
 
 /** Node has no file locks; this package has prebuilt ones for every system but musl Linux. */

@@ -123,8 +123,11 @@ class StoreThread implements ThreadedStore {
   /** A call that never returns (a disk that hangs) must not keep the daemon from ending. */
   async #closeWithin(ms: number): Promise<void> {
     const timer = setTimeout(() => this.#worker.terminate(), ms);
-    await this.#call({ method: "close" });
-    clearTimeout(timer);
+    try {
+      await this.#call({ method: "close" });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #call<T>(call: Call, transfer: ArrayBuffer[] = []): Promise<T> {

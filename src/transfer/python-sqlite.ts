@@ -22,10 +22,11 @@ const rowSchema = v.object({
 type Row = v.InferOutput<typeof rowSchema>;
 type Scalar = v.InferOutput<typeof scalar>;
 
-/** @throws PatterndError `import_unusable` for a database of another kind, `sqlite_unavailable`. */
+/** @throws PatterndError `import_unusable` for a database of another kind, `sqlite_unavailable`; `file_unreadable` once there was a row. */
 export async function* rowsOf(file: string): AsyncGenerator<Found> {
   const driver = await loadDriver();
   const db = new driver(file, { readonly: true, fileMustExist: true });
+  let code: "import_unusable" | "file_unreadable" = "import_unusable";
   try {
     if (integerPragma(db, "application_id") === APPLICATION_ID) {
       throw new PatterndError("import_unusable", `${file} is a store of patternd`, {
@@ -44,11 +45,12 @@ export async function* rowsOf(file: string): AsyncGenerator<Found> {
       const { row: number, ...cells } = v.parse(rowSchema, row);
       const bytes = Buffer.from(lineOf({ row: number, ...cells }), "utf8");
       const precision = typeof cells.timestamp === "bigint" ? "seconds" : "full";
+      code = "file_unreadable";
       yield { kind: "record", origin: { file, line: Number(number) }, bytes, precision };
     }
   } catch (cause) {
     if (cause instanceof PatterndError) throw cause;
-    throw new PatterndError("import_unusable", `${file} can't be read: ${messageOf(cause)}`, { cause });
+    throw new PatterndError(code, `${file} can't be read: ${messageOf(cause)}`, { cause });
   } finally {
     db.close();
   }

@@ -23,7 +23,7 @@ export interface FoundFault {
 
 export interface Origin {
   readonly file: string;
-  /** Of NDJSON, counted from 1; of a database its row. */
+  /** Of NDJSON, counted from 1; of a list the element, likewise; of a database its row. */
   readonly line?: number;
 }
 

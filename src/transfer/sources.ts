@@ -6,14 +6,26 @@ import { createGunzip } from "node:zlib";
 import { messageOf, PatterndError } from "../errors.ts";
 import { numberedFrames } from "../ingest/numbered.ts";
 import { METADATA_FILE } from "../store/filesystem/layout.ts";
+import { type RecordText, readDocument, readList } from "./document.ts";
 import { rowsOf } from "./python-sqlite.ts";
-import type { Found } from "./record.ts";
+import type { Found, Origin } from "./record.ts";
 
 const SQLITE_MAGIC = Buffer.from("SQLite format 3\0");
 const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
 /** The library's own list of files, which is wrong after its compression. */
 const INDEX_FILE = "index.json";
-const BYTE_ORDER_MARK = "\uFEFF";
+const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
+/** So much of a content is looked at, at most, to tell what it is. */
+const LOOK_BYTES = 64 * 1024;
+/** Of documents by name, and of what has none: there a line of NDJSON may be anything, such as `[INFO] ready`. */
+const LIST = /^\s*\[/;
+const LIST_OF_RECORDS = /^\s*\[\s*[{\]]/;
+
+/** What comes without a name that could tell what it is, such as standard input. */
+export interface NamedStream {
+  readonly name: string;
+  readonly content: AsyncIterable<Buffer>;
+}
 
 /**
  * Everything in a file or folder, folders in the order of their names. What can't be read inside of a folder is
@@ -37,13 +49,17 @@ async function* recordsOf(source: string, maxBytes: number): AsyncGenerator<Foun
 }
 
 /** The same, looked at already: what can be told to be no use at all has been thrown. */
-export async function openRecords(source: string, maxBytes: number): Promise<AsyncGenerator<Found>> {
-  const records = recordsOf(source, maxBytes);
+export async function openRecords(
+  source: string | NamedStream,
+  maxBytes: number,
+): Promise<AsyncGenerator<Found>> {
+  const isNamed = typeof source === "string";
+  const records = isNamed ? recordsOf(source, maxBytes) : recordsIn(source, "unknown", maxBytes);
   const first = await records.next();
   async function* all(): AsyncGenerator<Found> {
     if (first.done) return;
     yield first.value;
-    yield* records;
+    yield* guarded(isNamed ? source : source.name, records);
   }
   return all();
 }
@@ -84,9 +100,8 @@ async function* file(path: string, maxBytes: number, isNamed = false): AsyncGene
     yield* rowsOf(path);
     return;
   }
-  const name = basename(path).replace(/\.gz$/, "");
-  const isDocument = name.endsWith(".json");
-  if (!isNamed && !isDocument && !/\.(ndjson|jsonl)$/.test(name)) {
+  const form = formOf(path);
+  if (!isNamed && form === "unknown") {
     throw new PatterndError(
       "import_unusable",
       `${path} is neither .json, .ndjson, .jsonl nor an SQLite database`,
@@ -97,30 +112,74 @@ async function* file(path: string, maxBytes: number, isNamed = false): AsyncGene
   const content = isPacked ? input.pipe(createGunzip()) : input;
   input.on("error", (error) => content.destroy(error));
   try {
-    yield* isDocument ? document(path, content, maxBytes) : lines(path, content, maxBytes);
-  } catch (cause) {
-    throw new PatterndError("file_unreadable", `${path} can't be read: ${messageOf(cause)}`, { cause });
+    yield* recordsIn({ name: path, content }, form, maxBytes);
   } finally {
     input.destroy();
   }
 }
 
-/** A record of its own, over as many lines as its writer liked. Laid out, it is larger than its line will be. */
-async function* document(
-  path: string,
+type Form = "document" | "lines" | "unknown";
+
+function formOf(path: string): Form {
+  const name = basename(path).replace(/\.gz$/, "");
+  if (name.endsWith(".json")) return "document";
+  return /\.(ndjson|jsonl)$/.test(name) ? "lines" : "unknown";
+}
+
+async function* recordsIn(source: NamedStream, form: Form, maxBytes: number): AsyncGenerator<Found> {
+  const { name } = source;
+  try {
+    const { head, content } = await begun(source.content);
+    // Laid out over lines, a record is larger than its line will be.
+    const most = 4 * maxBytes;
+    if (form !== "lines" && (form === "document" ? LIST : LIST_OF_RECORDS).test(head)) {
+      yield* elements(name, content, most);
+    } else if (form === "document") {
+      yield recordOf({ file: name }, await readDocument(content, most));
+    } else yield* lines(name, content, maxBytes);
+  } catch (cause) {
+    throw new PatterndError("file_unreadable", `${name} can't be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** A content with what it begins with, as text; both without a byte order mark. */
+async function begun(input: AsyncIterable<Buffer>) {
+  const chunks = input[Symbol.asyncIterator]();
+  let first = Buffer.alloc(0);
+  // Two bytes tell, and a mark before them has three.
+  while (first.length < LOOK_BYTES && !/(\S\s*){5}/.test(first.toString("latin1"))) {
+    const { done, value } = await chunks.next();
+    if (done) break;
+    first = Buffer.concat([first, value]);
+  }
+  if (first.indexOf(BYTE_ORDER_MARK) === 0) first = first.subarray(BYTE_ORDER_MARK.length);
+  async function* content(): AsyncGenerator<Buffer> {
+    yield first;
+    yield* { [Symbol.asyncIterator]: () => chunks };
+  }
+  return { head: first.toString("latin1"), content: content() };
+}
+
+async function* elements(
+  file: string,
   content: AsyncIterable<Buffer>,
   maxBytes: number,
 ): AsyncGenerator<Found> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of content) {
-    length += chunk.length;
-    if (length > 4 * maxBytes) throw new Error(`more than ${4 * maxBytes} bytes`);
-    chunks.push(chunk);
+  const list = readList(content, maxBytes);
+  for (let line = 1; ; line += 1) {
+    const { done, value } = await list.next();
+    if (!done) {
+      yield recordOf({ file, line }, value);
+      continue;
+    }
+    if (value !== undefined)
+      yield { kind: "unreadable", file, message: `${file} can't be read whole: ${value}` };
+    return;
   }
-  const bytes = Buffer.concat(chunks);
-  const start = bytes.indexOf(BYTE_ORDER_MARK) === 0 ? Buffer.byteLength(BYTE_ORDER_MARK) : 0;
-  yield { kind: "record", origin: { file: path }, bytes: bytes.subarray(start), precision: "full" };
+}
+
+function recordOf(origin: Origin, text: RecordText): Found {
+  return { kind: "record", origin, ...text, precision: "full" };
 }
 
 async function* lines(path: string, content: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Found> {

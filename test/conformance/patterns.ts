@@ -46,7 +46,11 @@ export function lineOf(pattern: Pattern): string {
 }
 
 /** Every line that a filter finds, page by page. */
-export async function walk(backend: Backend, filter: Filter = {}, limit = 100): Promise<string[]> {
+export async function walk(
+  backend: Pick<Backend, "query">,
+  filter: Filter = {},
+  limit = 100,
+): Promise<string[]> {
   const lines: string[] = [];
   let after: Position | undefined;
   do {

@@ -110,6 +110,10 @@ async function use(options: StorageOptions): Promise<void> {
     await using reader = await PatternStorage.open({ ...options, readOnly: true });
     assert.deepEqual(await reader.queryLines(), lines);
   }
+  const gone: number = await storage.deleteOldPatterns({ retentionDays: 36_500 });
+  const smaller: number = await storage.compressOldFiles({ afterDays: 36_500 });
+  assert.deepEqual([gone, smaller, await storage.queryLines()], [0, 0, lines]);
+  await assert.rejects(storage.deleteOldPatterns({ retentionDays: 0 }), { code: "bad_request" });
   await storage.close();
   await storage.close();
 }

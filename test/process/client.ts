@@ -25,17 +25,35 @@ const lineCounts = v.strictObject({
   received: count,
   from_outbox: count,
   replayed: count,
+  spooled_at_start: count,
   stored: count,
   replaced: count,
   superseded: count,
   rejected: count,
   not_collected: count,
+  spooled: count,
+  damaged: count,
   in_flight: count,
   rejected_by_code: v.record(v.string(), count),
 });
 export type LineCounts = v.InferOutput<typeof lineCounts>;
-const health = v.looseObject({ status: v.string(), connections: count, lines: lineCounts });
+const health = v.looseObject({
+  status: v.string(),
+  reasons: v.array(v.string()),
+  connections: count,
+  lines: lineCounts,
+  spool: v.strictObject({ lines: count, bytes: count }),
+});
 export type Health = v.InferOutput<typeof health>;
+
+/** What came in, and what became of it: the same number in every snapshot. */
+export function balance(lines: Omit<LineCounts, "in_flight">, open: number): { came: number; went: number } {
+  const { stored, replaced, superseded, rejected, not_collected, spooled, damaged } = lines;
+  return {
+    came: lines.received + lines.from_outbox + lines.replayed + lines.spooled_at_start,
+    went: stored + replaced + superseded + rejected + not_collected + spooled + damaged + open,
+  };
+}
 
 export interface Replies {
   readonly rejects: readonly v.InferOutput<typeof reject>[];

@@ -11,15 +11,15 @@ import { difference, NONE, newSeed, seeded, taskLines } from "./patterns.ts";
 const LINES = 6_000;
 const KILLS = 5;
 
-/** Runs the command again and again, killed at a random moment each time; how often it was still at work then. */
+/** Runs each command, killed at a random moment; how often it was still at work then. */
 async function killedAtRandom(
   world: World,
-  args: readonly string[],
+  commands: readonly (readonly string[])[],
   withinMs: number,
   random: () => number,
 ): Promise<number> {
   let killed = 0;
-  for (let round = 0; round < KILLS; round += 1) {
+  for (const args of commands) {
     const child = spawn(process.execPath, [MAIN, ...args], { env: world.env, stdio: "ignore" });
     const over = once(child, "close");
     const killer = after(random() * withinMs, undefined, { ref: false }).then(() => child.kill("SIGKILL"));
@@ -50,10 +50,20 @@ describe.each(BACKENDS)("killed at any moment and run again, into %s", (backend)
       return linesOf((await world.run(["export", "--config", at("config.json")])).stdout);
     };
 
-    const importInto = (path: string) => ["import", at("in.ndjson"), "--to", `${backend}:${path}`];
+    // The same patterns, in whatever form they come next.
+    writeFileSync(at("in.json"), `[\n${lines.join(",\n")}\n]\n`);
+    const importInto = (path: string, form = "ndjson") => [
+      "import",
+      at(`in.${form}`),
+      "--to",
+      `${backend}:${path}`,
+    ];
     const importMs = await timed(world.run(importInto(at("trial"))));
-    let killed = await killedAtRandom(world, importInto(at("store")), importMs, random);
-    expect((await world.run(importInto(at("store")))).status).toBe(0);
+    const imports = Array.from({ length: KILLS }, (_, n) =>
+      importInto(at("store"), n % 2 ? "json" : "ndjson"),
+    );
+    let killed = await killedAtRandom(world, imports, importMs, random);
+    expect((await world.run(importInto(at("store"), "json"))).status).toBe(0);
     expect(difference(await held(backend, at("store")), lines)).toEqual(NONE);
 
     const migrateTo = (path: string) => [
@@ -64,7 +74,8 @@ describe.each(BACKENDS)("killed at any moment and run again, into %s", (backend)
       `${other}:${path}`,
     ];
     const migrateMs = await timed(world.run(migrateTo(at("trial2"))));
-    killed += await killedAtRandom(world, migrateTo(at("target")), migrateMs, random);
+    const migrations = Array.from({ length: KILLS }, () => migrateTo(at("target")));
+    killed += await killedAtRandom(world, migrations, migrateMs, random);
     expect((await world.run(migrateTo(at("target")))).status).toBe(0);
     expect(await held(other, at("target"))).toEqual(await held(backend, at("store")));
     expect(killed).toBeGreaterThan(0);

@@ -5,46 +5,17 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../src/store/backend.ts";
 import { openStore } from "../../src/store/open.ts";
 import { Model, parse, walk } from "../conformance/patterns.ts";
 import { Place } from "../conformance/place.ts";
 import { BACKENDS } from "./daemon.ts";
-import { newSeed, seeded, taskLine } from "./patterns.ts";
+import { newSeed, seeded } from "./patterns.ts";
+import { byId, CHILD, FIRST_DAY, LASTING, randomStep, type Step } from "./upkeep-steps.ts";
 
-const CHILD = fileURLToPath(new URL("upkeep-child.mjs", import.meta.url));
 const ROUNDS = 8;
 const STEPS = 25;
-const IDS = 1500;
-const FIRST_DAY = Date.parse("2026-05-01") / 86_400_000;
-const DAYS = 6;
-/** Ids of this beginning are of the last days: no deletion comes to them. */
-const LASTING = "lasting";
-
-type Step = { write: string[] } | { compress: number } | { delete: string };
-
-/** At a moment of one of the days; newer or older than what was there before. */
-function randomLine(random: () => number): string {
-  const number = Math.floor(random() * IDS);
-  const lasting = random() < 0.5;
-  const day = lasting ? DAYS + Math.floor(random() * 2) : Math.floor(random() * DAYS);
-  const timestamp = new Date((FIRST_DAY + day + random()) * 86_400_000).toISOString();
-  const id = `${lasting ? LASTING : "passing"} ${number}`;
-  return taskLine({ id, timestamp, data: { nonce: random(), padding: "한국어 x ".repeat(20) } });
-}
-
-function randomStep(random: () => number): Step {
-  const choice = random();
-  if (choice < 0.3) return { compress: FIRST_DAY + 1 + Math.floor(random() * (DAYS + 3)) };
-  if (choice < 0.5) {
-    const ms = Math.floor((FIRST_DAY + random() * DAYS) * 86_400_000);
-    return { delete: String(BigInt(ms) * 1_000_000n) };
-  }
-  return { write: Array.from({ length: 1 + Math.floor(random() * 300) }, () => randomLine(random)) };
-}
-
 /** What may be there once a step was cut off, by id: what was there before, or what the step brings. */
 function allowed(
   before: ReadonlyMap<string, string>,
@@ -63,12 +34,6 @@ function allowed(
     }
   }
   return versions;
-}
-
-function byId(lines: readonly string[]): Map<string, string> {
-  const found = new Map(lines.map((line) => [parse(line).id, line]));
-  expect(found.size, "an id is there twice").toBe(lines.length);
-  return found;
 }
 
 /** Runs the steps, and kills at a random moment of a random one. Returns which were done and which was begun. */

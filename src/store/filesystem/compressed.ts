@@ -11,7 +11,7 @@
  * and that file, if it is still there, no longer counts; "w": what stands in an `.ndjson` came later.
  */
 import { closeSync, fdatasyncSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
-import { gunzipSync, gzipSync } from "node:zlib";
+import { constants, gunzipSync, gzipSync } from "node:zlib";
 import { PatterndError } from "../../errors.ts";
 import { type Chunk, readRange } from "./lines.ts";
 
@@ -26,6 +26,8 @@ const FLAG_EXTRA = 4;
 const GENERATION_BYTES = 16;
 const STATE_AT = EXTRA_AT + GENERATION_BYTES;
 const BLOCK_HEADER_BYTES = EXTRA_AT + 8;
+/** The head, with its empty text and the trailer. */
+export const HEAD_MEMBER_BYTES = STATE_AT + 1 + gzipSync("").length - FIXED_BYTES;
 
 export interface Head {
   readonly generation: number;
@@ -122,18 +124,29 @@ export interface StoredBlock {
 
 /** The blocks in the order of the text, found by their headers alone. */
 export function* listBlocks(fd: number, path: string): Generator<StoredBlock, void> {
-  let at = member("PH", Buffer.alloc(GENERATION_BYTES + 1), "").length;
+  let at = HEAD_MEMBER_BYTES;
   for (let offset = 0; ; ) {
-    const header = readRange(fd, { from: at, to: at + BLOCK_HEADER_BYTES });
-    if (header.length === 0) return;
-    if (!isMember(header, "PB") || header.length < BLOCK_HEADER_BYTES) throw damaged(path, at);
-    const length = header.readUInt32LE(EXTRA_AT);
-    const textLength = header.readUInt32LE(EXTRA_AT + 4);
-    if (length <= BLOCK_HEADER_BYTES || textLength === 0) throw damaged(path, at);
+    if (readRange(fd, { from: at, to: at + 1 }).length === 0) return;
+    const header = readBlockHeader(fd, at);
+    if (!header) throw damaged(path, at);
+    const { length, textLength } = header;
     yield { at, length, offset, textLength };
     offset += textLength;
     at += length;
   }
+}
+
+/** What the header of the block at `at` says; undefined if there is none. */
+export function readBlockHeader(
+  fd: number,
+  at: number,
+): (Pick<StoredBlock, "length" | "textLength"> & { readonly textAt: number }) | undefined {
+  const header = readRange(fd, { from: at, to: at + BLOCK_HEADER_BYTES });
+  if (!isMember(header, "PB") || header.length < BLOCK_HEADER_BYTES) return undefined;
+  const length = header.readUInt32LE(EXTRA_AT);
+  const textLength = header.readUInt32LE(EXTRA_AT + 4);
+  if (length <= BLOCK_HEADER_BYTES || textLength === 0) return undefined;
+  return { length, textLength, textAt: at + BLOCK_HEADER_BYTES };
 }
 
 export function readBlock(fd: number, path: string, { at, length, offset, textLength }: StoredBlock): Chunk {
@@ -161,7 +174,7 @@ function digits(generation: number): string {
 }
 
 function member(name: "PH" | "PB", content: Uint8Array, text: string | Uint8Array): Buffer {
-  const plain = gzipSync(text);
+  const plain = gzipSync(text, { level: constants.Z_BEST_COMPRESSION });
   const extra = Buffer.alloc(EXTRA_AT - FIXED_BYTES);
   extra.writeUInt16LE(4 + content.length, 0);
   extra.write(name, 2, "latin1");

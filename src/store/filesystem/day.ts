@@ -14,14 +14,14 @@ import { listSegments, type SegmentName, segmentPath } from "./layout.ts";
 import { type Chunk, eachLine, type Range, readChunks, readRange } from "./lines.ts";
 import { NOTHING, type Progress, type ProgressOf, parseMarks, Replaced, replacedPath } from "./replaced.ts";
 
-interface OpenFile {
+export interface OpenFile {
   readonly path: string;
   readonly fd: number;
   readonly ino: number;
   readonly size: number;
 }
 
-interface OpenSegment extends OpenFile {
+export interface OpenSegment extends OpenFile {
   readonly type: string;
   /** The generation, if it is compressed. */
   readonly gz: number | undefined;
@@ -40,6 +40,9 @@ export interface DayBlock extends Range {
 const OLDEST = -(2n ** 63n);
 const NEWEST = 2n ** 63n - 1n;
 
+/** The end of a text whose length is not known before it is read. */
+const WHOLE = Number.MAX_SAFE_INTEGER;
+
 /** What an index says of a segment is not what stands there: somebody else's hand. */
 export class WrongIndex extends Error {
   override readonly name = "WrongIndex";
@@ -55,7 +58,8 @@ export class DayView {
   /** How far the types have come. */
   readonly progress: ReadonlyMap<string, Progress>;
   readonly #files: readonly OpenFile[];
-  readonly #segments: readonly OpenSegment[];
+  /** Those that count, open until `close`. */
+  readonly segments: readonly OpenSegment[];
   readonly #replaced: Replaced;
   /** Where the blocks of the compressed segments stand, once it is asked. */
   readonly #stored = new Map<number, readonly StoredBlock[]>();
@@ -74,8 +78,8 @@ export class DayView {
       if (head?.merging) merging.add(type);
       return { ...file, type, gz: head?.generation };
     });
-    this.#segments = segments.filter(({ type, gz }) => gz !== undefined || !merging.has(type));
-    this.progress = progressOfAll(this.#segments);
+    this.segments = segments.filter(({ type, gz }) => gz !== undefined || !merging.has(type));
+    this.progress = progressOfAll(this.segments);
     const marks = files[names.length];
     // After the progress: see replaced.ts.
     this.#replaced = new Replaced(parseMarks(marks ? readFileSync(marks.fd, "utf8") : ""), (byDay, type) =>
@@ -85,44 +89,36 @@ export class DayView {
 
   /** Opens a day's segments, of one type if given. `progressOf`: of other days and types. */
   static open(root: string, day: number, type: string | undefined, progressOf: ProgressOf): DayView {
-    for (;;) {
-      const files: OpenFile[] = [];
-      let view: DayView | undefined;
-      try {
-        const names = namesOf(root, day, type);
-        if (!openAll(pathsOf(root, day, names), files)) continue;
-        const opened = new DayView(files, names, progressOf, day);
-        const paths = pathsOf(root, day, namesOf(root, day, type));
-        if (paths.length !== files.length || !files.every((file, n) => isAt(paths[n], file))) continue;
-        view = opened;
-        return view;
-      } finally {
-        if (!view) for (const { fd } of files) closeSync(fd);
-      }
-    }
+    return openDay(root, day, type, (files, names) => new DayView(files, names, progressOf, day));
+  }
+
+  /** Where in a segment's text the lines begin that don't count. */
+  replacedIn({ type, gz }: OpenSegment): ReadonlySet<number> {
+    return this.#replaced.of(type, gz);
   }
 
   /** What there is to read, newest first; what no index knows comes before the rest. `distrusted`: segments. */
   blocks(zone: Zone, distrusted: ReadonlySet<string>): DayBlock[] {
-    return this.#segments
+    return this.segments
       .flatMap((segment) => this.#blocksOf(segment, zone, distrusted.has(segment.path)))
       .sort((a, b) => (a.newest === b.newest ? 0 : a.newest > b.newest ? -1 : 1));
   }
 
   /**
-   * Every line that counts, and whether it is known to be a pattern. The bytes are only valid during the call.
+   * Every line that counts, where it begins, and whether it is known to be a pattern. The bytes are only valid during
+   * the call.
    *
    * @throws WrongIndex
    */
-  read(block: DayBlock, visit: (line: Buffer, isPattern: boolean) => void): void {
+  read(block: DayBlock, visit: (line: Buffer, offset: number, isPattern: boolean) => void): void {
     const { segment, hashes } = block;
-    const gone = this.#replaced.of(segment.type, segment.gz);
+    const gone = this.replacedIn(segment);
     let lines = 0;
     for (const chunk of this.#chunksOf(block)) {
       eachLine(chunk, (line, offset) => {
         const isPattern = hashes !== undefined && hashAt(hashes, lines) !== NO_ID;
         lines += 1;
-        if (!gone.has(offset)) visit(line, isPattern);
+        if (!gone.has(offset)) visit(line, offset, isPattern);
       });
     }
     if (hashes && hashes.length !== 2 * lines) throw new WrongIndex(segment.path);
@@ -130,7 +126,7 @@ export class DayView {
 
   #blocksOf(segment: OpenSegment, zone: Zone, isDistrusted: boolean): DayBlock[] {
     const { fd, path, gz, type, size } = segment;
-    const end = gz === undefined ? size : Number.MAX_SAFE_INTEGER;
+    const end = gz === undefined ? size : WHOLE;
     const generation = gz ?? this.progress.get(type)?.gz ?? 0;
     const key = { generation, firstLine: gz === undefined ? (firstLineOf(fd) ?? 0) : 0 };
     const { blocks } = isDistrusted ? { blocks: [] } : readIndex(indexPath(path), key, end);
@@ -138,8 +134,7 @@ export class DayView {
     const fits = last && (gz !== undefined || isAsIndexed(fd, last, zone));
     const known = fits ? blocks.map((block) => ({ segment, ...block })) : [];
     const from = fits ? last.to : 0;
-    if (from >= end) return known;
-    return [...known, { segment, from, to: end, hashes: undefined, oldest: OLDEST, newest: NEWEST }];
+    return from < end ? [...known, unindexed(segment, from)] : known;
   }
 
   *#chunksOf({ segment, from, to, hashes }: DayBlock): Generator<Chunk, void> {
@@ -167,7 +162,41 @@ export class DayView {
   }
 }
 
-function progressOfAll(segments: readonly OpenSegment[]): Map<string, Progress> {
+/** All that stands in a segment from there on. */
+export function unindexed(segment: OpenSegment, from = 0): DayBlock {
+  const to = segment.gz === undefined ? segment.size : WHOLE;
+  return { segment, from, to, hashes: undefined, oldest: OLDEST, newest: NEWEST };
+}
+
+/**
+ * Opens what a day has, at one moment: the segments, of one type if given, in the order of `names`, then the marks
+ * if there are any. What `read` makes of them holds the descriptors from then on.
+ */
+export function openDay<T>(
+  root: string,
+  day: number,
+  type: string | undefined,
+  read: (files: readonly OpenFile[], names: readonly SegmentName[]) => T,
+): T {
+  for (;;) {
+    const files: OpenFile[] = [];
+    let isDone = false;
+    try {
+      const names = namesOf(root, day, type);
+      if (!openAll(pathsOf(root, day, names), files)) continue;
+      const view = read(files, names);
+      const paths = pathsOf(root, day, namesOf(root, day, type));
+      isDone = paths.length === files.length && files.every((file, n) => isAt(paths[n], file));
+      if (isDone) return view;
+    } finally {
+      if (!isDone) for (const { fd } of files) closeSync(fd);
+    }
+  }
+}
+
+export function progressOfAll(
+  segments: readonly Pick<OpenSegment, "type" | "gz" | "size">[],
+): Map<string, Progress> {
   const all = new Map<string, Progress>();
   for (const { type, gz, size } of segments) {
     const known = all.get(type) ?? NOTHING;

@@ -1,5 +1,5 @@
 /**
- * Which ids the store knows and where their lines stand, in about two and a half bytes of memory a line: one filter
+ * Which ids the store knows and where their lines stand, in about three bytes of memory a line: one filter
  * over everything, which a new id rarely passes; behind it a filter for each 16,384 lines of a segment; behind that
  * the hashes in the index files (segment-ids.ts).
  */
@@ -15,9 +15,9 @@ import { SegmentIds, type Span, StaleIndex } from "./segment-ids.ts";
 import type { Segment, Segments } from "./segments.ts";
 import { readStored } from "./stored-line.ts";
 
-const BITS_PER_ID = 12;
+const BITS_PER_ID = 16;
 /** How many ids the filter over everything has room for beyond those that are there. */
-const SPARE = 64 * 1024;
+const SPARE = 16 * 1024;
 const NO_SPAN: Span = { oldest: 0n, newest: 0n };
 
 /** A line that may have the id that is looked for. */
@@ -102,7 +102,8 @@ export class IdIndex {
 
   *find(hash: IdHash): Generator<MaybeKnown, void> {
     if (!this.#all.has(hash)) return;
-    for (const segment of this.#ofSegment.keys()) {
+    for (const [segment, ids] of this.#ofSegment) {
+      if (!ids.mayHold(hash)) continue;
       for (const found of this.#trusting(segment, (ids) => [...ids.find(hash)])) yield { segment, ...found };
     }
   }

@@ -38,15 +38,21 @@ export function dayFolder(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "/");
 }
 
+/** The day of a folder `YYYY/MM/DD`; undefined if there is no such day. */
+export function parseDay(folder: string): number | undefined {
+  const day = Date.parse(`${folder.replaceAll("/", "-")}T00:00:00Z`) / DAY_MS;
+  // Not every parser refuses the 31st of February.
+  return Number.isNaN(day) || dayFolder(day) !== folder ? undefined : day;
+}
+
 /** The days that have a folder, newest first. Folders that are not ours are none of our business. */
 export function listDays(root: string): number[] {
   const days: number[] = [];
   for (const year of list(root, /^\d{4}$/)) {
     for (const month of list(join(root, year), /^\d{2}$/)) {
       for (const day of list(join(root, year, month), /^\d{2}$/)) {
-        const number = Date.parse(`${year}-${month}-${day}T00:00:00Z`) / DAY_MS;
-        // Not every parser refuses the 31st of February.
-        if (!Number.isNaN(number) && dayFolder(number) === `${year}/${month}/${day}`) days.push(number);
+        const number = parseDay(`${year}/${month}/${day}`);
+        if (number !== undefined) days.push(number);
       }
     }
   }

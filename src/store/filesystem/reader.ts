@@ -40,7 +40,7 @@ export class SegmentReader {
     const newest = lesser(filter.end, after?.instant) ?? NEWEST;
     const oldest = filter.start ?? OLDEST;
     const matches = contentMatcher(filter);
-    const visit = (bytes: Buffer, isPattern: boolean) => {
+    const visit = (bytes: Buffer, _offset: number, isPattern: boolean) => {
       const line = bytes.toString("utf8");
       const glance = isPattern ? glanceAt(line, this.#zone) : undefined;
       const found = glance ?? readStored(line, this.#zone);
@@ -109,6 +109,8 @@ class Days {
   readonly #type: string | undefined;
   readonly #listed: ReadonlySet<number>;
   readonly #seen = new Map<number, ReadonlyMap<string, Progress>>();
+  /** Of what this question does not read, once it is asked: by day and type. */
+  readonly #others = new Map<string, Progress>();
 
   constructor(root: string, type: string | undefined) {
     this.#root = root;
@@ -131,9 +133,14 @@ class Days {
     if (!this.#listed.has(day)) return NOTHING;
     const seen = this.#seen.get(day);
     if (seen && (this.#type === undefined || this.#type === type)) return seen.get(type) ?? NOTHING;
+    const key = `${day} ${type}`;
+    const known = this.#others.get(key);
+    if (known) return known;
     const view = DayView.open(this.#root, day, type, () => NOTHING);
     view.close();
-    return view.progress.get(type) ?? NOTHING;
+    const progress = view.progress.get(type) ?? NOTHING;
+    this.#others.set(key, progress);
+    return progress;
   };
 }
 

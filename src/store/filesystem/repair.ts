@@ -40,14 +40,20 @@ function endOfLastLine(fd: number, size: number): number {
   return 0;
 }
 
-function keepAside(root: string, path: string, tail: Buffer): string {
+/** Returns the file that holds the bytes from now on. */
+export function keepAside(root: string, path: string, bytes: Uint8Array): string {
+  const file = asidePath(root, path);
+  writeFileDurably(file, bytes);
+  return file;
+}
+
+/** A name below `.aside` that nothing has yet, for what comes from `path`. */
+export function asidePath(root: string, path: string): string {
   makeFolder(join(root, ASIDE_FOLDER));
   const stem = path.slice(root.length + 1).replaceAll("/", "-");
   const stamp = new Date().toISOString().replaceAll(":", "");
   for (let n = 0; ; n += 1) {
     const file = join(root, ASIDE_FOLDER, `${stem}.${stamp}${n === 0 ? "" : `.${n}`}`);
-    if (existsSync(file)) continue;
-    writeFileDurably(file, tail);
-    return file;
+    if (!existsSync(file)) return file;
   }
 }

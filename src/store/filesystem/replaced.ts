@@ -59,6 +59,11 @@ export function markLine({ type, gz, offset }: Place, by: Successor): string {
   return JSON.stringify({ type, gz, offset, by: { ...by, day: dayFolder(by.day) } });
 }
 
+/** Of a mark that waits for nothing. */
+export function settledMark({ type, gz, offset }: Omit<Place, "day">): string {
+  return JSON.stringify({ type, gz, offset });
+}
+
 export function replacedPath(root: string, day: number): string {
   return join(root, dayFolder(day), REPLACED_FILE);
 }

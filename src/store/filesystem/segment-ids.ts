@@ -157,19 +157,22 @@ export class SegmentIds {
     yield* this.#blocksFrom(HEAD_BYTES);
   }
 
+  /** False for all that it does not hold but a few. */
+  mayHold(hash: IdHash): boolean {
+    for (const { filter } of this.#groups) if (filter.has(hash)) return true;
+    return false;
+  }
+
   /** The lines, each by its block and its number there, that may have the id with this hash. @throws StaleIndex */
   *find(hash: IdHash): Generator<{ readonly block: Block; readonly line: number }, void> {
-    let maybe = false;
     for (const [number, group] of this.#groups.entries()) {
       if (!group.filter.has(hash)) continue;
-      maybe = true;
       const end = Math.min(this.#groups[number + 1]?.position ?? this.#fileBytes, this.#fileBytes);
       const key = `${this.#file.path} ${group.position} ${end}`;
       for (const block of this.#file.cache.get(key, () => [...this.#read(group.position, end)])) {
         for (const line of linesWith(block.hashes, hash)) yield { block, line };
       }
     }
-    if (!maybe) return;
     for (const block of [...this.#recent, this.#openBlock()]) {
       for (const line of block ? linesWith(block.hashes, hash) : []) if (block) yield { block, line };
     }

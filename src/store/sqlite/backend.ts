@@ -1,19 +1,9 @@
 import { dirname } from "node:path";
-import { messageOf, PatterndError, systemCode } from "../../errors.ts";
-import type { Pattern } from "../../pattern/pattern.ts";
-import {
-  type Backend,
-  NotStorable,
-  type OpenOptions,
-  type Outcome,
-  type Page,
-  type PageRequest,
-  type StoreMetadata,
-} from "../backend.ts";
+import { PatterndError } from "../../errors.ts";
+import type { Backend, OpenOptions } from "../backend.ts";
 import { makeFolder } from "../durable.ts";
-import type { Filter } from "../filter.ts";
+import { GuardedBackend, inOurTerms } from "../guarded.ts";
 import { acquireLock, type WriterLock } from "../lock.ts";
-import { StepQueue } from "../steps.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
 import { configureWriter, createStore, isStore, openReader, openWriter, storeFile } from "./file.ts";
 import { PatternReader } from "./reader.ts";
@@ -32,7 +22,7 @@ export async function openSqlite(
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<Backend> {
   const driver = await loadDriver();
-  return machinery(options.path, () =>
+  return inOurTerms(options.path, () =>
     options.readOnly
       ? openForReading(driver, options, migrations)
       : openForWriting(driver, options, migrations),
@@ -49,7 +39,7 @@ function openForReading(driver: Driver, options: OpenOptions, migrations: readon
     () => db.close(),
     () => {
       refuseOlder(file, readMetadata(db).format, newestFormat(migrations));
-      return new SqliteBackend(file, db);
+      return backendOf(file, db);
     },
   );
 }
@@ -70,7 +60,7 @@ function openForWriting(driver: Driver, options: OpenOptions, migrations: readon
         () => {
           configureWriter(db, options.durability);
           migrate(db, migrations);
-          return new SqliteBackend(file, db, { lock, writer: new PatternWriter(db) });
+          return backendOf(file, db, { lock, writer: new PatternWriter(db) });
         },
       );
     },
@@ -86,73 +76,32 @@ function refuseOlder(file: string, format: number, newest: number): void {
   });
 }
 
-class SqliteBackend implements Backend {
-  readonly metadata: StoreMetadata;
-  readonly #file: string;
-  readonly #db: Connection;
-  readonly #reader: PatternReader;
-  readonly #held: { readonly lock: WriterLock; readonly writer: PatternWriter } | undefined;
-  readonly #upkeep = new StepQueue();
-  #closed = false;
-
-  constructor(file: string, db: Connection, held?: { lock: WriterLock; writer: PatternWriter }) {
-    this.metadata = readMetadata(db);
-    this.#file = file;
-    this.#db = db;
-    this.#reader = new PatternReader(db);
-    this.#held = held;
-  }
-
-  async write(patterns: readonly Pattern[]): Promise<Outcome[]> {
-    return this.#whileOpen(() => this.#writer().write(patterns));
-  }
-
-  async get(id: string): Promise<string | undefined> {
-    return this.#whileOpen(() => this.#reader.get(id));
-  }
-
-  async query(filter: Filter, page: PageRequest): Promise<Page> {
-    return this.#whileOpen(() => this.#reader.page(filter, page));
-  }
-
-  deleteOlderThan(cutoff: bigint): Promise<number> {
-    return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoff), this.#whileOpen);
-  }
-
-  /** A database has nothing to compress. */
-  async compress(): Promise<number> {
-    return this.#whileOpen(() => {
-      this.#writer();
-      return 0;
-    });
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    machinery(this.#file, () => this.#close());
-  }
-
-  #close(): void {
-    try {
-      if (!this.#held) return;
-      this.#db.pragma("optimize");
-      this.#db.pragma("wal_checkpoint(TRUNCATE)");
-    } finally {
-      this.#db.close();
-      this.#held?.lock.release();
-    }
-  }
-
-  #writer(): PatternWriter {
-    if (!this.#held) throw new PatterndError("store_failed", `${this.#file} is open for reading only`);
-    return this.#held.writer;
-  }
-
-  readonly #whileOpen = <T>(step: () => T): T => {
-    if (this.#closed) throw new PatterndError("store_closed", `the store ${this.#file} is closed`);
-    return machinery(this.#file, step);
-  };
+/** `held`: if it is open for writing. */
+function backendOf(
+  path: string,
+  db: Connection,
+  held?: { lock: WriterLock; writer: PatternWriter },
+): Backend {
+  const reader = new PatternReader(db);
+  return new GuardedBackend({
+    metadata: readMetadata(db),
+    path,
+    writer: held?.writer,
+    get: (id) => reader.get(id),
+    query: (filter, page) => reader.page(filter, page),
+    close: () => {
+      try {
+        if (!held) return;
+        // What is left to do is no reason to wait for somebody else's transaction.
+        db.pragma("busy_timeout = 0");
+        db.pragma("optimize");
+        db.pragma("wal_checkpoint(TRUNCATE)");
+      } finally {
+        db.close();
+        held?.lock.release();
+      }
+    },
+  });
 }
 
 function closingOnError<T>(close: () => void, step: () => T): T {
@@ -161,17 +110,5 @@ function closingOnError<T>(close: () => void, step: () => T): T {
   } catch (error) {
     close();
     throw error;
-  }
-}
-
-/** SQLite's and the system's errors in our terms. */
-function machinery<T>(file: string, step: () => T): T {
-  try {
-    return step();
-  } catch (cause) {
-    if (cause instanceof PatterndError || cause instanceof NotStorable || systemCode(cause) === undefined) {
-      throw cause;
-    }
-    throw new PatterndError("store_failed", `${file}: ${messageOf(cause)}`, { cause });
   }
 }

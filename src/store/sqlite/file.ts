@@ -33,7 +33,7 @@ const APPLICATION_ID_AT = 68;
 const BUSY_MS = 5000;
 
 /** The files that SQLite keeps beside a database. */
-const COMPANIONS = ["-wal", "-shm", "-journal"];
+export const COMPANIONS = ["-wal", "-shm", "-journal"];
 
 /** The store's file: `.db` is added to a path without an extension. Links are followed: the lock is the file's own. */
 export function storeFile(path: string): string {

@@ -1,7 +1,7 @@
 import { PAGE_BYTES, type Page, type PageRequest, type Position } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Connection } from "./driver.ts";
-import { isExact, keyQuery, type Parameter } from "./keys.ts";
+import { isExact, keyQuery, type Parameter, probeQuery, type Source, sourcesOf } from "./keys.ts";
 
 interface Key {
   readonly seq: bigint;
@@ -28,7 +28,9 @@ export class PatternReader {
   /** One snapshot: the transaction of the keys' statement lasts as long as its iteration. */
   page(filter: Filter, request: PageRequest): Page {
     const matches = isExact(filter) ? undefined : contentMatcher(filter);
-    const { sql, parameters } = keyQuery(filter, request.after, matches ? -1 : request.limit + 1);
+    const limit = matches ? -1 : request.limit + 1;
+    const leading = sparsest(this.#db, filter, request.after);
+    const { sql, parameters } = keyQuery(filter, request.after, limit, leading);
     const keys = this.#db.prepare<Parameter[], Key>(sql).safeIntegers();
     const lines: string[] = [];
     let bytes = 0;
@@ -44,4 +46,19 @@ export class PatternReader {
     }
     return { lines, next: undefined };
   }
+}
+
+/** The source with the fewest entries on the way to a full page: the one whose entries reach back furthest. */
+export function sparsest(db: Connection, filter: Filter, after: Position | undefined): Source | undefined {
+  const sources = sourcesOf(filter);
+  if (sources.length < 2) return sources[0];
+  let best: { readonly source: Source; readonly reach: bigint } | undefined;
+  for (const source of sources) {
+    const { sql, parameters } = probeQuery(source, filter, after);
+    const probe = db.prepare<Parameter[], bigint>(sql).pluck().safeIntegers();
+    const reach = probe.get(...parameters);
+    if (reach === undefined) return source;
+    if (!best || reach < best.reach) best = { source, reach };
+  }
+  return best?.source;
 }

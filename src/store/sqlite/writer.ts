@@ -52,7 +52,9 @@ export class PatternWriter {
     this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
     this.#tags = new WordIndex(db, "pattern_tags", "tag");
     this.#agents = new WordIndex(db, "pattern_agents", "agent");
-    this.#batch = db.transaction((patterns: readonly Pattern[]) => patterns.map((one) => this.#save(one)));
+    this.#batch = db.transaction((patterns: readonly Pattern[]) =>
+      patterns.map((one, index) => this.#saveAt(index, one)),
+    );
   }
 
   /**
@@ -61,12 +63,7 @@ export class PatternWriter {
    * @throws NotStorable if the database refuses a pattern for what is in it; SQLite's own error otherwise.
    */
   write(patterns: readonly Pattern[]): Outcome[] {
-    try {
-      return this.#batch.immediate(patterns);
-    } catch (cause) {
-      if (!/^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)/.test(systemCode(cause) ?? "")) throw cause;
-      throw new NotStorable(`SQLite refuses the pattern: ${messageOf(cause)}`, { cause });
-    }
+    return this.#batch.immediate(patterns);
   }
 
   /** Oldest first, a transaction a step; then gives the space back to the file system. */
@@ -85,6 +82,14 @@ export class PatternWriter {
     return deleted;
   }
 
+  /** A database has no files to compress: what serves it instead is done, and none is counted. */
+  *compress(): Generator<void, number> {
+    this.#db.pragma("optimize");
+    yield;
+    this.#db.pragma("wal_checkpoint(PASSIVE)");
+    return 0;
+  }
+
   #deleteSome(cutoff: bigint): number {
     const before = cutoff > MAX_INSTANT ? MAX_INSTANT : cutoff < MIN_INSTANT ? MIN_INSTANT : cutoff;
     const old = this.#older.all(before, STEP_ROWS);
@@ -99,7 +104,18 @@ export class PatternWriter {
     return v.parse(pageCount, this.#db.pragma("freelist_count", { simple: true }));
   }
 
-  #save(pattern: Pattern): Outcome {
+  #saveAt(index: number, pattern: Pattern): Outcome {
+    try {
+      const outcome = this.#save(pattern);
+      if (outcome) return outcome;
+    } catch (cause) {
+      if (!/^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)/.test(systemCode(cause) ?? "")) throw cause;
+      throw new NotStorable(`SQLite refuses the pattern: ${messageOf(cause)}`, { cause, index });
+    }
+    throw new NotStorable("SQLite refuses the pattern: a trigger ignored it", { index });
+  }
+
+  #save(pattern: Pattern): Outcome | undefined {
     const { id, instant } = pattern;
     const columns = columnsOf(pattern);
     const { changes, lastInsertRowid } = this.#insert.run(id, ...columns);
@@ -110,7 +126,7 @@ export class PatternWriter {
     }
     const known = this.#known.get(id);
     // Only a trigger of somebody's makes an insertion do nothing where there is no such id.
-    if (!known) throw new NotStorable("SQLite refuses the pattern: a trigger ignored it");
+    if (!known) return undefined;
     if (instant < known.instant) return "superseded";
     if (instant === known.instant && known.line.equals(pattern.line)) return "superseded";
     this.#forget(known);

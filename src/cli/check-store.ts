@@ -1,0 +1,96 @@
+import { loadConfig } from "../config/load.ts";
+import { PatterndError } from "../errors.ts";
+import { checkerOf } from "../store/check.ts";
+import { type Finding, kindOf, type Repaired, type StoreChecker, type Tally } from "../store/finding.ts";
+import { configuredPlace, parsePlace, placeText } from "./place.ts";
+import { counted, progress } from "./progress.ts";
+import { print, printable } from "./terminal.ts";
+
+interface Flags {
+  config?: string | undefined;
+  json: boolean;
+  store?: string | undefined;
+  repair: boolean;
+}
+
+/** `patternd check-store [--repair]`: 0 if the store is whole, at last. */
+export async function checkStore(flags: Flags): Promise<number> {
+  const place =
+    flags.store === undefined
+      ? configuredPlace(loadConfig({ file: flags.config, env: process.env }))
+      : parsePlace("--store", flags.store);
+  const checker = await checkerOf(place);
+  const findings = await check(checker, flags, placeText(place));
+  if (!flags.repair || findings === 0) return findings === 0 ? 0 : 1;
+  let repaired = 0;
+  try {
+    for await (const one of checker.repair()) {
+      repaired += 1;
+      await print(repairText(one, flags.json));
+    }
+  } catch (error) {
+    throw refusedRepair(error);
+  }
+  if (repaired === 0) return 1;
+  return (await check(checker, flags, placeText(place))) === 0 ? 0 : 1;
+}
+
+/** Returns how many findings make the store less than whole. */
+async function check(checker: StoreChecker, { json, repair }: Flags, store: string): Promise<number> {
+  const tally: Tally = {
+    patterns: 0,
+    bytes: 0,
+    onProgress: progress(
+      () => `${counted(tally.patterns, "pattern")}, ${counted(tally.bytes, "byte")} checked`,
+    ),
+  };
+  let findings = 0;
+  let remarks = 0;
+  for await (const finding of checker.check(tally)) {
+    if (kindOf(finding.kind).isRemark) remarks += 1;
+    else findings += 1;
+    await print(findingText(finding, json, repair));
+  }
+  const { patterns, bytes } = tally;
+  const whole = findings === 0 ? "whole" : counted(findings, "finding");
+  await print(
+    json
+      ? `${JSON.stringify({ checked: { store, patterns, bytes, findings, remarks } })}\n`
+      : `${store}: ${counted(patterns, "pattern")}, ${counted(bytes, "byte")}: ${whole}\n`,
+  );
+  return findings;
+}
+
+function findingText(finding: Finding, isJson: boolean, isRepairing: boolean): string {
+  const { expected, repair, advice, isRemark } = kindOf(finding.kind);
+  const { kind, file, line, byte, found } = finding;
+  const row = finding.row === undefined ? undefined : String(finding.row);
+  if (isJson) {
+    const remark = isRemark ?? false;
+    return `${JSON.stringify({ finding: { kind, file, line, byte, row, found, expected, repair, advice, remark } })}\n`;
+  }
+  const where = [
+    ...(line === undefined ? [] : [`line ${line}`]),
+    ...(byte === undefined ? [] : [`byte ${byte}`]),
+    ...(row === undefined ? [] : [`row ${row}`]),
+  ].join(", ");
+  const remedy = repair === undefined ? "" : `${isRepairing ? "repair" : "--repair"}: ${repair}. `;
+  const text = `${file}${where === "" ? "" : ` (${where})`}: ${kind}: ${found}; expected ${expected}`;
+  return `${printable(text)}\n${remedy === "" && advice === undefined ? "" : `  ${remedy}${advice ?? ""}`.trimEnd()}\n`;
+}
+
+function repairText({ finding, keptAs }: Repaired, isJson: boolean): string {
+  const { kind, file, line, byte } = finding;
+  if (isJson) {
+    const row = finding.row === undefined ? undefined : String(finding.row);
+    return `${JSON.stringify({ repaired: { kind, file, line, byte, row, kept_as: keptAs } })}\n`;
+  }
+  const at = line === undefined ? "" : ` (line ${line})`;
+  return `${printable(`repaired ${kind} in ${file}${at}${keptAs === undefined ? "" : `, kept in ${keptAs}`}`)}\n`;
+}
+
+function refusedRepair(error: unknown): unknown {
+  if (!(error instanceof PatterndError) || error.code !== "store_locked") return error;
+  const hint = "Stop the daemon, then run this again: a repair needs the store for itself.";
+  return new PatterndError("store_locked", error.message, { cause: error, hint });
+}

@@ -1,0 +1,114 @@
+/** What stands between the parser and the disk, put together: queue and spool, and what they log. */
+import { join } from "node:path";
+import type { Config } from "./config/load.ts";
+import { messageOf, PatterndError } from "./errors.ts";
+import { type CountedEvent, errorFields, type Log, type LogEvent } from "./log.ts";
+import type { BatchParser } from "./pattern/batch-parser.ts";
+import type { PackedPatterns } from "./pattern/pack.ts";
+import { PARTS, type Part, WriteQueue } from "./queue/queue.ts";
+import type { RejectedLines } from "./queue/rejected.ts";
+import { Spool } from "./queue/spool.ts";
+import { NotStorable } from "./store/backend.ts";
+import { makeFolder } from "./store/durable.ts";
+import { acquireLock, type WriterLock } from "./store/lock.ts";
+import type { ThreadedStore } from "./store/thread.ts";
+import { VERSION } from "./version.ts";
+
+export type PatternQueue = WriteQueue<readonly PackedPatterns[]>;
+export type Count = (event: CountedEvent, kind: string) => void;
+
+/** How each part of the queue is spoken of: when it begins to fail, when it works again, and in `/health`. */
+const SAID: Readonly<Record<Part, { failed: LogEvent; recovered: LogEvent | undefined; reason: string }>> = {
+  store: { failed: "backend.failed", recovered: "backend.recovered", reason: "lines can't be written" },
+  spool: { failed: "spool.blocked", recovered: "spool.unblocked", reason: "lines can't be spooled" },
+  draining: { failed: "spool.failed", recovered: undefined, reason: "the spool can't be drained" },
+  rejected: {
+    failed: "rejected.failed",
+    recovered: "rejected.recovered",
+    reason: "rejected lines can't be kept",
+  },
+};
+
+/** Why the daemon is degraded, for people; empty while everything works. */
+export function troubles(queue: PatternQueue): string[] {
+  return PARTS.flatMap((part) => {
+    const failure = queue.failure(part);
+    return failure === undefined ? [] : [`${SAID[part].reason}: ${messageOf(failure)}`];
+  });
+}
+
+/**
+ * Opens the spool for this process alone.
+ *
+ * @throws PatterndError `spool_locked`, `spool_unusable`, `lock_unavailable`
+ */
+export async function openSpool(config: Config, log: Log): Promise<{ spool: Spool; lock: WriterLock }> {
+  const { spoolPath: folder, spoolBytes: maxBytes } = config.queue;
+  let lock: WriterLock | undefined;
+  try {
+    makeFolder(folder);
+    lock = acquireLock(join(folder, ".lock"), `patternd ${VERSION}`, "spool");
+    const spool = await Spool.open({
+      folder,
+      maxBytes,
+      durability: config.durability,
+      onRepaired: (tail) => log("warn", "spool.repaired", { ...tail }),
+      onDamaged: (damage) => log("error", "spool.damaged", { ...damage }),
+    });
+    return { spool, lock };
+  } catch (cause) {
+    lock?.release();
+    if (cause instanceof PatterndError) throw cause;
+    throw new PatterndError("spool_unusable", `can't use the spool ${folder}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** After the store is closed, which ends every write: from then on the spool may be another process's. */
+export async function closeSpool(queue: PatternQueue, spool: Spool, lock: WriterLock): Promise<void> {
+  try {
+    await queue.drainingStopped;
+    // What was abandoned may still wait for a disk that does not answer.
+    if (queue.counts.snapshot().in_flight === 0) await spool.close();
+  } finally {
+    lock.release();
+  }
+}
+
+export interface QueueParts {
+  readonly config: Config;
+  readonly store: ThreadedStore;
+  readonly parser: BatchParser;
+  readonly spool: Spool;
+  readonly rejected: RejectedLines;
+  readonly log: Log;
+  readonly count: Count;
+  readonly fail: (error: unknown) => void;
+}
+
+export function createQueue(parts: QueueParts): PatternQueue {
+  const { config, store, parser, spool, rejected, log, count, fail } = parts;
+  return new WriteQueue({
+    ...config.queue,
+    spool,
+    parse: (lines) => parser.parse(lines),
+    bind: (lines) => parser.bind(lines),
+    write: (patterns) => store.write(patterns),
+    isRefusal: (error) => error instanceof NotStorable,
+    keepRejected: async (lines) => {
+      await rejected.keep(lines);
+      for (const { rejection } of lines) count("pattern.rejected", rejection.code);
+    },
+    onNotCollected: (type) => count("pattern.not_collected", type),
+    onSpooling: (held) => log("warn", "spool.started", held),
+    onDrained: (drained) => log("info", "spool.drained", drained),
+    onDefect: fail,
+    onFailed: (part, error) => log("error", SAID[part].failed, errorFields(error)),
+    onRecovered: (part) => {
+      const { recovered } = SAID[part];
+      if (recovered) log("info", recovered);
+    },
+    onFlushed: (batch) => log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 }),
+  });
+}

@@ -1,0 +1,202 @@
+/** A database, damaged in one way: what a check finds, and what a repair makes of it. */
+import { chmodSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Backend, OpenOptions } from "../src/store/backend.ts";
+import { openSqlite } from "../src/store/sqlite/backend.ts";
+import { sqliteChecker } from "../src/store/sqlite/check/check.ts";
+import { findingsOf, kindsOf, repairsOf } from "./check-world.ts";
+import { batches, instantOf, LATER, lineOf, Model, note, walk } from "./conformance/patterns.ts";
+import { Place } from "./conformance/place.ts";
+import { newSeed } from "./process/patterns.ts";
+
+const open = (options: OpenOptions) => openSqlite(options);
+const context = { tags: ["x", "y"], agent: "m", project_name: "p", session_id: "s", host: "h" };
+const stored = [note("a", { context }), note("b"), note("c", { at: LATER, context: { tags: ["x"] } })];
+
+/** A store with these patterns, closed. */
+async function closed(patterns = stored): Promise<{ place: Place; file: string }> {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write(patterns);
+  await backend.close();
+  const file = `${place.path}.db`;
+  expect(await findings(file)).toEqual([]);
+  return { place, file };
+}
+
+const findings = async (file: string) => findingsOf(await sqliteChecker(file));
+const repairs = async (file: string) => repairsOf(await sqliteChecker(file));
+const asideOf = (place: Place) =>
+  readdirSync(place.folder)
+    .filter((name) => name.includes(".aside-"))
+    .flatMap((name) => readFileSync(join(place.folder, name), "utf8").trimEnd().split("\n"))
+    .map((line): unknown => JSON.parse(line));
+
+function run(file: string, sql: string): void {
+  const db = new Database(file);
+  db.unsafeMode();
+  db.exec(sql);
+  db.close();
+}
+
+const harm: [string, string, string[]][] = [
+  ["an instant that is another", "UPDATE patterns SET instant = 7 WHERE pattern_id = 'a'", ["row_differs"]],
+  ["a column that is another", "UPDATE patterns SET project = 'q' WHERE pattern_id = 'a'", ["row_differs"]],
+  ["an id that is another", "UPDATE patterns SET pattern_id = 'z' WHERE pattern_id = 'b'", ["row_differs"]],
+  ["a missing tag", "DELETE FROM pattern_tags WHERE tag = 'y'", ["row_differs"]],
+  ["a missing agent", "DELETE FROM pattern_agents", ["row_differs"]],
+  [
+    "a tag that is too much",
+    "INSERT INTO pattern_tags SELECT 'z', instant, seq FROM patterns WHERE pattern_id = 'b'",
+    ["word_stray"],
+  ],
+  ["a tag of no pattern", "INSERT INTO pattern_tags VALUES ('x', 7, 99)", ["word_stray"]],
+  ["an application id", "PRAGMA application_id = 0", ["header_wrong"]],
+  ["a format of none", "PRAGMA user_version = 0", ["header_wrong"]],
+];
+
+test.each(harm)("%s is found, and repaired", async (_, sql, finds) => {
+  const { place, file } = await closed();
+  run(file, sql);
+  expect(kindsOf(await findings(file))).toEqual(finds);
+  expect(kindsOf((await repairs(file)).map(({ finding }) => finding))).toEqual(expect.arrayContaining(finds));
+  expect(await findings(file)).toEqual([]);
+  expect(asideOf(place).length > 0).toBe(finds[0] !== "header_wrong");
+  const again = await place.open();
+  const model = new Model();
+  model.write(stored);
+  for (const filter of [
+    {},
+    { tags: ["x"] },
+    { tags: ["y"] },
+    { agent: "m" },
+    { project: "p" },
+    { tags: ["z"] },
+  ])
+    expect(await walk(again, filter)).toEqual(model.lines(filter));
+});
+
+test("a line that is no pattern is taken out and kept", async () => {
+  const { place, file } = await closed();
+  run(file, `UPDATE patterns SET line = '{"odd":1}' WHERE pattern_id = 'a'`);
+  expect(kindsOf(await findings(file))).toEqual(["row_damaged"]);
+  const done = await repairs(file);
+  // The rows of its tags and agents go with it.
+  expect(kindsOf(done.map(({ finding }) => finding))).toEqual([
+    "row_damaged",
+    "word_stray",
+    "word_stray",
+    "word_stray",
+  ]);
+  expect(asideOf(place)[0]).toMatchObject({ table: "patterns", id: "a", seq: "1", line: '{"odd":1}' });
+  expect(await findings(file)).toEqual([]);
+  expect(await walk(await place.open({ readOnly: true }))).toEqual(
+    [stored[2], stored[1]].map((one) => one && lineOf(one)),
+  );
+});
+
+test("of two rows that are one pattern, the newer version stays", async () => {
+  const { place, file } = await closed();
+  const older = lineOf(note("b", { at: "2026-01-01" }));
+  run(file, `UPDATE patterns SET line = '${older}' WHERE pattern_id = 'a'`);
+  expect(kindsOf(await findings(file))).toContain("row_differs");
+  await repairs(file);
+  expect(await findings(file)).toEqual([]);
+  expect(await (await place.open({ readOnly: true })).get("b")).toBe(lineOf(note("b")));
+});
+
+test("an index that lacks a row is made anew", async () => {
+  const { place, file } = await closed();
+  run(
+    file,
+    `
+    CREATE TABLE away AS SELECT sql FROM sqlite_schema WHERE name = 'patterns_by_instant';
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = 'CREATE INDEX patterns_by_instant ON patterns (instant) WHERE instant < 0' WHERE name = 'patterns_by_instant';`,
+  );
+  run(
+    file,
+    `
+    REINDEX patterns_by_instant;
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = (SELECT sql FROM away) WHERE name = 'patterns_by_instant';
+    DROP TABLE away;`,
+  );
+  expect(kindsOf(await findings(file))).toEqual(["sqlite_index_wrong"]);
+  expect(kindsOf((await repairs(file)).map(({ finding }) => finding))).toEqual(["sqlite_index_wrong"]);
+  expect(await findings(file)).toEqual([]);
+  expect(await walk(await place.open({ readOnly: true }))).toHaveLength(3);
+});
+
+test("of a damaged database what is readable is salvaged, and it stays as it is", async () => {
+  const many = Array.from({ length: 3000 }, (_, n) => note(`n${n}`, { data: { n, text: "x".repeat(100) } }));
+  const { place, file } = await closed(many);
+  const bytes = readFileSync(file);
+  // A page of lines.
+  const page = 8192 * Math.floor(bytes.indexOf('"n1500"') / 8192);
+  bytes.fill(0xee, page, page + 8192);
+  writeFileSync(file, bytes);
+  expect(kindsOf(await findings(file))).toContain("database_damaged");
+  const [done] = await repairs(file);
+  expect(done?.finding.kind).toBe("database_damaged");
+  expect(readFileSync(file).equals(bytes)).toBe(true);
+  expect(kindsOf(await findings(file))).toContain("database_damaged");
+  expect(await findings(done?.keptAs ?? "")).toEqual([]);
+  const salvaged = await place.open({ path: done?.keptAs ?? "", readOnly: true });
+  const lines = await walk(salvaged, {}, 1000);
+  expect(lines.length).toBeGreaterThan(2900);
+  expect(lines.length).toBeLessThan(3000);
+  const known = new Set(many.map(lineOf));
+  expect(lines.filter((line) => !known.has(line))).toEqual([]);
+});
+
+test("what stands alone, or lets others read, is said", async () => {
+  const { file } = await closed();
+  chmodSync(file, 0o644);
+  expect(kindsOf(await findings(file))).toEqual(["mode_wrong"]);
+  await repairs(file);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  renameSync(file, `${file}-wal`);
+  expect(kindsOf(await findings(file))).toEqual(["wal_alone"]);
+  expect(await repairs(file)).toEqual([]);
+  await expect(sqliteChecker(`${file}x`)).rejects.toMatchObject({ code: "store_not_found" });
+});
+
+test("somebody else's database is refused, and a repair needs the store for itself", async () => {
+  const place = new Place(open);
+  run(`${place.path}-other.db`, "CREATE TABLE t (x)");
+  await expect(findings(`${place.path}-other.db`)).rejects.toMatchObject({ code: "store_foreign" });
+  await place.open();
+  await expect(repairs(`${place.path}.db`)).rejects.toMatchObject({ code: "store_locked" });
+});
+
+test("a whole store has no finding, whatever happened to it, and while it is open", async () => {
+  const step = fc.oneof(
+    { weight: 4, arbitrary: batches },
+    fc.constantFrom("delete" as const, "reopen" as const),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 6 }), async (history) => {
+      const place = new Place(open);
+      const model = new Model();
+      let backend: Backend = await place.open();
+      for (const taken of history) {
+        if (taken === "delete") {
+          const cutoff = instantOf("2026-05-01T12:00:00Z");
+          expect(await backend.deleteOlderThan(cutoff)).toBe(model.deleteOlderThan(cutoff));
+        } else if (taken === "reopen") {
+          await backend.close();
+          backend = await place.open();
+        } else for (const batch of taken) expect(await backend.write(batch)).toEqual(model.write(batch));
+        const tally = { patterns: 0, bytes: 0 };
+        expect(await findingsOf(await sqliteChecker(place.path), tally)).toEqual([]);
+        expect(tally.patterns).toBe(model.lines({}).length);
+      }
+      await place.remove();
+    }),
+    { seed: newSeed("check of sqlite after histories"), numRuns: 30 },
+  );
+});
