@@ -201,6 +201,27 @@ test("a spooled pattern that the store refuses is kept as rejected, its neighbou
   expect(queue.counts.snapshot()).toMatchObject({ spooled_at_start: 3, stored: 2, rejected: 1, spooled: 0 });
 });
 
+test("a replayed line that was spooled and that the store then refuses is kept, since it left the files", async () => {
+  let isBroken = true;
+  const { queue, seen, whenDrained } = await queueWith(async (ids) => {
+    if (isBroken) throw new Error("disk full");
+    if (ids.includes("bad")) throw new Refused("not this one");
+    return store(ids);
+  });
+  const replay = new Recorder("replayed");
+  const rejection = { code: "invalid_json", message: "" } as const;
+  queue.put(replay, line("bad"));
+  queue.put(replay, { kind: "rejected", line: { rejection, bytes: Buffer.from("no JSON") } });
+  await queue.flush();
+  expect(replay.settled.map(({ kind }) => kind)).toEqual(["spooled", "rejected"]);
+  expect(seen.kept).toEqual([]);
+  expect(queue.counts.snapshot()).toMatchObject({ replayed: 2, spooled: 1, rejected: 1, in_flight: 0 });
+  isBroken = false;
+  await whenDrained;
+  expect(seen.kept).toEqual([["not_storable"]]);
+  expect(queue.counts.snapshot()).toMatchObject({ replayed: 2, spooled: 0, rejected: 2, in_flight: 0 });
+});
+
 test("an abandoned queue settles nothing more, and ends", async () => {
   let failed = () => {};
   const failing = new Promise<void>((resolve) => {
