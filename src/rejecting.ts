@@ -3,9 +3,10 @@ import type { Config } from "./config/load.ts";
 import type { RejectedOrders } from "./control/rejected.ts";
 import { errorFields, type Log } from "./log.ts";
 import type { BatchParser } from "./pattern/batch-parser.ts";
-import type { Entry, ReceivedLine, Sender } from "./pattern/settlement.ts";
+import type { Entry, Sender } from "./pattern/settlement.ts";
+import { judgeByParser, judgeByQueue } from "./queue/judges.ts";
 import { RejectedLines } from "./queue/rejected.ts";
-import { type Judge, judgeByQueue, RejectedReview, type Verdict } from "./queue/replay.ts";
+import { RejectedReview } from "./queue/replay.ts";
 
 const EXPIRY_MS = 3_600_000;
 
@@ -53,23 +54,5 @@ export function rejectedOrders(
       return report;
     },
     stop: () => review.stop(),
-  };
-}
-
-/** What the parser says, and nothing stored. */
-export function judgeByParser(
-  parse: (lines: readonly ReceivedLine[]) => ReturnType<BatchParser["parse"]>,
-): Judge {
-  return async (entries) => {
-    const lines = entries.filter((entry) => entry.kind === "line");
-    const { refused } = await parse(lines);
-    let place = 0;
-    return entries.map((entry): Verdict => {
-      if (entry.kind === "rejected") return entry.line.rejection.code;
-      const refusal = refused.get(place);
-      place += 1;
-      if (!refusal) return "accepted";
-      return refusal.kind === "rejection" ? refusal.rejection.code : "not_collected";
-    });
   };
 }

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { RejectedFilter, RejectedLine } from "../src/pattern/rejection.ts";
 import { keptNewestFirst } from "../src/queue/day-files.ts";
+import type { Judge, Verdict } from "../src/queue/judges.ts";
 import type { KeptLine } from "../src/queue/kept-record.ts";
 import { RejectedLines } from "../src/queue/rejected.ts";
-import type { Judge, Verdict } from "../src/queue/replay.ts";
 
 export const LINE_BYTES = 1_000_000;
 

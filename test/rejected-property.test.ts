@@ -3,8 +3,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PatterndError } from "../src/errors.ts";
+import type { Judge } from "../src/queue/judges.ts";
 import type { RejectedLines } from "../src/queue/rejected.ts";
-import { type Judge, RejectedReview } from "../src/queue/replay.ts";
+import { RejectedReview } from "../src/queue/replay.ts";
 import { newSeed } from "./process/patterns.ts";
 import { allIn, LINE_BYTES, line, newFolder, openAt, storing, textsOf } from "./rejected-fixture.ts";
 

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { RejectedFilter } from "../src/pattern/rejection.ts";
 import { keptNewestFirst } from "../src/queue/day-files.ts";
-import { type Judge, RejectedReview } from "../src/queue/replay.ts";
+import type { Judge } from "../src/queue/judges.ts";
+import { RejectedReview } from "../src/queue/replay.ts";
 import { allIn, LINE_BYTES, line, newFolder, openAt, storing, textsOf } from "./rejected-fixture.ts";
 
 const at = (time: string) => BigInt(Date.parse(time)) * 1_000_000n;

@@ -4,13 +4,17 @@ import * as v from "valibot";
 import { post, problemOf } from "../client/http.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { PatterndError } from "../errors.ts";
+import { patternsAmong } from "../pattern/batch.ts";
 import { PatternParser } from "../pattern/parse.ts";
+import type { Pattern } from "../pattern/pattern.ts";
 import type { RejectedFilter } from "../pattern/rejection.ts";
 import { Zone } from "../pattern/zone.ts";
+import type { Parse } from "../queue/batch.ts";
+import { judgeByParser, judgeByStore } from "../queue/judges.ts";
 import { RejectedLines } from "../queue/rejected.ts";
 import { RejectedReview } from "../queue/replay.ts";
+import { NotStorable } from "../store/backend.ts";
 import { openStore } from "../store/open.ts";
-import { judgeByStore } from "./judge.ts";
 import { writeInstant } from "./moment.ts";
 import { counted, grouped } from "./progress.ts";
 import type { AskFlags } from "./query.ts";
@@ -109,11 +113,19 @@ async function withStore<T>(config: Config, run: (orders: Orders) => Promise<T>)
       types,
       notCollected: new Set(Object.keys(collect).filter((type) => collect[type] === false)),
     });
+    const parse: Parse<readonly Pattern[]> = async (lines) => {
+      const { patterns, refused } = patternsAmong(parser, lines);
+      return { patterns, firstId: patterns[0]?.id, refused };
+    };
+    const byParser = judgeByParser(parse);
+    const byStore = judgeByStore(parse, {
+      write: (patterns) => store.write(patterns),
+      isRefusal: (error) => error instanceof NotStorable,
+    });
     const lines = new RejectedLines({ ...rejected, folder: rejected.path, durability });
     const review = new RejectedReview(lines, ingest.maxLineBytes);
     return await run({
-      replay: (filter, isDry) =>
-        review.replay(filter, judgeByStore(parser, isDry ? undefined : store), isDry),
+      replay: (filter, isDry) => review.replay(filter, isDry ? byParser : byStore, isDry),
       purge: (filter, isDry) => review.purge(filter, isDry),
     });
   } finally {

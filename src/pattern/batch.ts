@@ -5,17 +5,27 @@ import type { ReceivedLine, Refusal } from "./settlement.ts";
 import { storedPattern } from "./stored.ts";
 
 /** Parsed lines: the patterns among them in order, and the others by their place. */
-export interface ParsedLines {
-  readonly patterns: PackedPatterns;
+export interface ParsedLines<Patterns = PackedPatterns> {
+  readonly patterns: Patterns;
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
-/** Lines that were accepted before (`isJudged`) are not judged again: what they promised does not hang on today's rules. */
+/** `patternsAmong`, packed. */
 export function parseLines(
   parser: PatternParser,
   lines: Iterable<ReceivedLine>,
   isJudged = false,
 ): ParsedLines {
+  const { patterns, refused } = patternsAmong(parser, lines, isJudged);
+  return { patterns: packPatterns(patterns), refused };
+}
+
+/** Lines that were accepted before (`isJudged`) are not judged again: what they promised does not hang on today's rules. */
+export function patternsAmong(
+  parser: PatternParser,
+  lines: Iterable<ReceivedLine>,
+  isJudged = false,
+): ParsedLines<readonly Pattern[]> {
   const patterns: Pattern[] = [];
   const refused = new Map<number, Refusal>();
   let index = 0;
@@ -26,7 +36,7 @@ export function parseLines(
     else refused.set(index, parsed.kind === "rejection" && !line.terminated ? cutShort(parsed) : parsed);
     index += 1;
   }
-  return { patterns: packPatterns(patterns), refused };
+  return { patterns, refused };
 }
 
 /** A last line without its newline counts if it parses; else it was cut off rather than wrong. */

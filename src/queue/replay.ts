@@ -4,19 +4,15 @@
  */
 import { messageOf, PatterndError } from "../errors.ts";
 import type { RejectedFilter, RejectionCode } from "../pattern/rejection.ts";
-import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
+import type { Entry } from "../pattern/settlement.ts";
 import { type DayFile, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
+import type { Judge } from "./judges.ts";
 import type { Range } from "./record-lines.ts";
 import type { RejectedLines } from "./rejected.ts";
 
 /** Lines that are under way together: at most so many, and about so many bytes. */
 const CHUNK_LINES = 2_000;
 const CHUNK_BYTES = 4 * 1024 * 1024;
-
-/** What becomes of a line. `accepted`: durable in the store, or on its way there. */
-export type Verdict = "accepted" | "not_collected" | RejectionCode;
-/** One verdict for each line, in order. */
-export type Judge = (lines: readonly Entry[]) => Promise<readonly Verdict[]>;
 
 /** As the control socket and the command print it. */
 export interface ReplayReport {
@@ -159,38 +155,6 @@ export function rejectedUnusable(folder: string, cause: unknown): PatterndError 
   if (cause instanceof PatterndError) return cause;
   const message = `can't work on the rejected lines in ${folder}: ${messageOf(cause)}`;
   return new PatterndError("rejected_unusable", message, { cause });
-}
-
-/** By way of the write queue, like the lines of any sender. */
-export function judgeByQueue(queue: { put(sender: Sender, entry: Entry): void }): Judge {
-  return (lines) => {
-    if (lines.length === 0) return Promise.resolve([]);
-    return new Promise((resolve) => {
-      const sender = new ReplaySender(lines.length, resolve);
-      for (const line of lines) queue.put(sender, line);
-    });
-  };
-}
-
-class ReplaySender implements Sender {
-  readonly origin = "replayed";
-  readonly #verdicts: Verdict[] = [];
-  readonly #wanted: number;
-  readonly #onDone: (verdicts: readonly Verdict[]) => void;
-
-  constructor(wanted: number, onDone: (verdicts: readonly Verdict[]) => void) {
-    this.#wanted = wanted;
-    this.#onDone = onDone;
-  }
-
-  settle(settlement: Settlement): void {
-    if (settlement.kind === "rejected") this.#verdicts.push(settlement.line.rejection.code);
-    else this.#verdicts.push(settlement.kind === "not_collected" ? "not_collected" : "accepted");
-  }
-
-  flushed(): void {
-    if (this.#verdicts.length === this.#wanted) this.#onDone(this.#verdicts);
-  }
 }
 
 /** Ranges in the order of their places, neighbours as one. */
