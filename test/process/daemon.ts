@@ -1,9 +1,9 @@
 /** The built daemon as a child process, in temporary folders of its own. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
@@ -28,6 +28,23 @@ export interface StartOptions {
   /** Further keys of the configuration file. */
   readonly config?: object;
   readonly env?: Readonly<Record<string, string>>;
+  /** The state folder is a file system of its own, of this size, that goes with the daemon: `DaemonProcess.inside`. */
+  readonly diskBytes?: number;
+}
+
+/** Runs "$@" where the folder $0 is a file system of $DISK bytes. */
+const ON_A_SMALL_DISK = 'mkdir -p "$0" && mount -t tmpfs -o size="$DISK",mode=700 tmpfs "$0" && exec "$@"';
+const OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount"] as const;
+
+/** Whether a process may have mounts of its own here. */
+export function hasSmallDisks(): boolean {
+  const [command, ...options] = OWN_MOUNTS;
+  const folder = mkdtempSync(join(tmpdir(), "patternd-disk-"));
+  const tried = spawnSync(command, [...options, "sh", "-c", ON_A_SMALL_DISK, folder, "true"], {
+    env: { PATH: process.env.PATH ?? "", DISK: "65536" },
+  });
+  rmSync(folder, { recursive: true });
+  return tried.status === 0;
 }
 
 /** One user's folders, removed with every daemon that runs in them when the test is over. */
@@ -58,11 +75,13 @@ export class Home {
   }
 
   /** For a daemon that is not expected to get as far as `daemon.started`. */
-  launch({ backend, config = {}, env = {} }: StartOptions): DaemonProcess {
+  launch({ backend, config = {}, env = {}, diskBytes }: StartOptions): DaemonProcess {
     mkdirSync(this.folder, { recursive: true });
     const file = join(this.folder, `config-${this.#daemons.length}.json`);
     writeFileSync(file, JSON.stringify({ backend, ...config }));
-    const daemon = new DaemonProcess(file, { ...this.env, ...env });
+    const before =
+      diskBytes === undefined ? [] : [...OWN_MOUNTS, "sh", "-c", ON_A_SMALL_DISK, dirname(this.state)];
+    const daemon = new DaemonProcess(file, { ...this.env, ...env, DISK: String(diskBytes ?? 0) }, before);
     this.#daemons.push(daemon);
     return daemon;
   }
@@ -80,11 +99,10 @@ export class DaemonProcess {
   #errors = "";
   #isOver = false;
 
-  constructor(config: string, env: Record<string, string>) {
-    const child = spawn(process.execPath, [PROGRAM, "start", "--config", config], {
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+  /** `before`: a command that replaces itself with the one that follows. */
+  constructor(config: string, env: Record<string, string>, before: readonly string[] = []) {
+    const [command = "", ...args] = [...before, process.execPath, PROGRAM, "start", "--config", config];
+    const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     this.#changes.setMaxListeners(0);
     createInterface({ input: child.stdout }).on("line", (line) => {
@@ -104,6 +122,11 @@ export class DaemonProcess {
   /** What it wrote on standard error. */
   get errors(): string {
     return this.#errors;
+  }
+
+  /** A path as the daemon sees it, whatever it has mounted. */
+  inside(path: string): string {
+    return join(`/proc/${this.#child.pid}/root`, path);
   }
 
   /** The first line of this event that `accepts` takes, past or to come. */

@@ -3,12 +3,14 @@
  * or at any moment, again and again on the same store; each other start checks every promise that was made so far.
  * `npm run test:kill` runs a thousand on each backend; PATTERND_TEST_SEED repeats a run.
  */
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { askAll, askHealth } from "./client.ts";
-import { BACKENDS, type BackendKind, type DaemonProcess, Home } from "./daemon.ts";
-import { AckingSender, brokenPromises } from "./faults/ledger.ts";
+import { BACKENDS, type BackendKind, type DaemonProcess, Home, PROGRAM } from "./daemon.ts";
+import { expectAllKept } from "./faults/kept.ts";
+import { AckingSender } from "./faults/ledger.ts";
 import { exactly, faulty, KILLS, type Plan } from "./faults/plan.ts";
 import { newSeed, seeded } from "./patterns.ts";
 
@@ -16,6 +18,7 @@ const CYCLES = Number(process.env.PATTERND_KILL_CYCLES ?? 24);
 /** A store is checked whole each time: it must not become too large. */
 const CYCLES_A_STORE = 20;
 const SENDERS = 3;
+const run = promisify(execFile);
 const TIME_FOR_A_CYCLE_MS = 15_000;
 
 /** The points that a daemon reaches, and how often, from its start through some load. */
@@ -89,15 +92,16 @@ describe.each(BACKENDS)("%s", (backend) => {
           killedAt.set(point, (killedAt.get(point) ?? 0) + 1);
         } else {
           const daemon = await home.start({ backend });
-          const broken = brokenPromises(senders, await askAll(daemon.sockets.query, 10_000));
-          expect(broken.slice(0, 5), `after cycle ${cycle - 1}`).toEqual([]);
-          const { lines } = await askHealth(daemon.sockets.query);
-          expect(lines.in_flight).toBe(0);
+          await expectAllKept(daemon, senders);
           await loadUntilDead(daemon, senders, acks);
         }
       }
       const last = await home.start({ backend });
-      expect(brokenPromises(senders, await askAll(last.sockets.query, 10_000)).slice(0, 5)).toEqual([]);
+      await expectAllKept(last, senders);
+      expect(await last.stop()).toBe(0);
+      const store = `${backend}:${join(home.state, "patterns")}`;
+      const check = [PROGRAM, "check-store", "--json", "--store", store];
+      await run(process.execPath, check, { env: home.env });
       promised += senders.reduce((sum, sender) => sum + sender.promised, 0);
       console.log(
         `${backend}: ${CYCLES} kills, ${promised} patterns promised and kept; at ${JSON.stringify([...killedAt])}`,

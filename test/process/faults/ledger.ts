@@ -24,18 +24,23 @@ export class AckingSender {
   #open: Sent[] = [];
   #ids: string[] = [];
 
-  constructor(name: string, random: () => number) {
+  readonly #month: string | undefined;
+
+  /** `month`: of all its patterns, as YYYY-MM. */
+  constructor(name: string, random: () => number, month?: string) {
     this.#name = name;
     this.#random = random;
+    this.#month = month;
   }
 
   get promised(): number {
     return this.#promised.size;
   }
 
-  /** Sends until the connection ends. `onAck`: with each acknowledgement. */
-  async run(socket: string, onAck: () => void): Promise<void> {
+  /** Sends until the connection ends, or is to end. `onAck`: with each acknowledgement. */
+  async run(socket: string, onAck: () => void, signal?: AbortSignal): Promise<void> {
     const connection = connect(socket);
+    signal?.addEventListener("abort", () => connection.destroy(), { once: true });
     connection.on("error", () => {});
     const again = this.#open;
     this.#open = [];
@@ -104,9 +109,11 @@ export class AckingSender {
     if (isNew) this.#ids.push(id);
     const lines = this.#lines.get(id) ?? [];
     const version = lines.length;
-    // Versions of a pattern wander over days and types of files.
-    const day = String(1 + (version % 3)).padStart(2, "0");
-    const timestamp = `2026-0${3 + Math.floor(version / 3)}-${day}T10:00:00.${String(this.#ids.length % 1000)}Z`;
+    // Versions of a pattern wander over days.
+    const day = this.#month === undefined ? 1 + (version % 3) : 1 + Math.min(version, 27);
+    const month = this.#month ?? `2026-0${3 + Math.floor(version / 3)}`;
+    const seconds = `${String(version).padStart(2, "0")}.${String(this.#ids.length % 1000)}`;
+    const timestamp = `${month}-${String(day).padStart(2, "0")}T10:00:${seconds}Z`;
     const line = taskLine({ id, timestamp, data: { tests_passed: version } });
     this.#lines.set(id, [...lines, line]);
     return { id, version, line };
