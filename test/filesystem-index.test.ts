@@ -158,6 +158,19 @@ test("the newest patterns are found without reading what is older", async () => 
   expect(lines.map((line) => JSON.parse(line).pattern_id)).toEqual(["h23", "h22", "h21", "h20", "h19"]);
 });
 
+test("a line that the disk has damaged, in a block that is known, is passed over", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  const context = { tags: ["a"] };
+  for (let n = 0; n < 6; n += 1) await backend.write([note(`n${n}`, { data: { text: LONG }, context })]);
+  const file = join(place.path, DAY, "note.ndjson");
+  const bytes = readFileSync(file);
+  bytes[bytes.indexOf('"n1"') + 5] = 0x23;
+  writeFileSync(file, bytes);
+  const reader = await place.open({ readOnly: true });
+  expect(await walk(reader, { tags: ["a"] })).toHaveLength(5);
+});
+
 test("a segment that somebody edited by hand is read anew", async () => {
   const place = new Place(open);
   const backend = await place.open();

@@ -40,9 +40,18 @@ export function contentMatcher(filter: Filter): ((line: string) => boolean) | un
   return (line) => {
     // Without an escape a string stands in a line as it is written here: most lines need no parsing.
     if (!line.includes("\\") && !words.every((word) => line.includes(word))) return false;
-    const pattern: unknown = JSON.parse(line);
+    const pattern = parsed(line);
     return isObject(pattern) && tests.every((test) => test(pattern));
   };
+}
+
+/** A line that the disk has damaged holds nothing that is asked for. */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }
 
 function testsOf(filter: Filter): Test[] {

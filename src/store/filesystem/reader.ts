@@ -42,11 +42,12 @@ export class SegmentReader {
     const matches = contentMatcher(filter);
     const visit = (bytes: Buffer, _offset: number, isPattern: boolean) => {
       const line = bytes.toString("utf8");
+      // Most lines that don't hold what is asked for are passed over by a look for its words.
+      if (matches && !matches(line)) return;
       const glance = isPattern ? glanceAt(line, this.#zone) : undefined;
       const found = glance ?? readStored(line, this.#zone);
       if (!found || found.instant > newest || found.instant < oldest) return;
       if (after && comparePositions(found, after) <= 0) return;
-      if (matches && !matches(line)) return;
       page.add({ instant: found.instant, id: found.id, line, bytes: bytes.length });
     };
     const days = new Days(this.#root, filter.patternType);
