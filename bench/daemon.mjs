@@ -10,7 +10,7 @@ const SENDER = fileURLToPath(new URL("send.mjs", import.meta.url));
 const TICKS_PER_SECOND = 100;
 
 /**
- * Starts the daemon with its defaults on an empty state folder, sends it the patterns and stops it.
+ * Starts the daemon, sends it the patterns and stops it.
  *
  * @param {import("./children.mjs").Children} children
  * @param {object} run
@@ -24,24 +24,39 @@ const TICKS_PER_SECOND = 100;
  *   from the first connect to the last receipt; the peak is the process's whole life
  */
 export async function measureDaemon(children, { backend, folder, patterns, lines, connections, profiles }) {
+  const nodeOptions = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
+  const { pid, ingest, stop } = await startDaemon(children, { backend, folder, nodeOptions });
+
+  const before = cpuSeconds(pid);
+  const { seconds, receipts } = await children.run(SENDER, [ingest, patterns, String(connections)]);
+  const usage = { cpuSeconds: cpuSeconds(pid) - before, peakRssBytes: peakRssBytes(pid) };
+  checkReceipts(receipts, lines);
+  await stop();
+  return { seconds, ...usage };
+}
+
+/**
+ * Starts the daemon with its defaults on an empty state folder.
+ *
+ * @param {import("./children.mjs").Children} children
+ * @param {{ backend: string, folder: string, nodeOptions?: readonly string[] }} options the folder's path is short
+ *   enough for sockets in it
+ * @returns {Promise<{ pid: number | undefined, ingest: string, stop: () => Promise<void> }>}
+ */
+export async function startDaemon(children, { backend, folder, nodeOptions = [] }) {
   const config = join(folder, "config.json");
   await writeFile(config, JSON.stringify({ backend }));
-  const nodeOptions = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
   const { child, status } = children.start([...nodeOptions, PROGRAM, "start", "--config", config], {
     XDG_STATE_HOME: folder,
     XDG_RUNTIME_DIR: folder,
   });
-  const socket = await ingestSocket(child.stdout);
-
-  const before = cpuSeconds(child.pid);
-  const { seconds, receipts } = await children.run(SENDER, [socket, patterns, String(connections)]);
-  const usage = { cpuSeconds: cpuSeconds(child.pid) - before, peakRssBytes: peakRssBytes(child.pid) };
-  checkReceipts(receipts, lines);
-
-  child.kill("SIGTERM");
-  const code = await status;
-  if (code !== 0) throw new Error(`the daemon ended with status ${code} after SIGTERM, expected 0`);
-  return { seconds, ...usage };
+  const ingest = await ingestSocket(child.stdout);
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const code = await status;
+    if (code !== 0) throw new Error(`the daemon ended with status ${code} after SIGTERM, expected 0`);
+  };
+  return { pid: child.pid, ingest, stop };
 }
 
 /**
