@@ -162,7 +162,8 @@ function readWhole(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return Buffer.alloc(0);
-    throw error;
+    // It is only a cache: one that can't be read is none.
+    if (systemCode(error) === undefined) throw error;
+    return Buffer.alloc(0);
   }
 }

@@ -3,7 +3,7 @@
  * few, which are not worth a block yet, here. Index files are caches (block-index.ts): what can't be written to
  * one stays here, and a file that lost what was written is noticed when it is read (`StaleIndex`).
  */
-import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { fstatSync, ftruncateSync, writeSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
 import type { BlockCache } from "./block-cache.ts";
 import {
@@ -19,6 +19,7 @@ import {
 } from "./block-index.ts";
 import { BloomFilter } from "./bloom.ts";
 import { hashAt, type IdHash, NO_ID } from "./hash.ts";
+import { readRange } from "./lines.ts";
 
 const BLOCK_BYTES = 64 * 1024;
 /** Lines to a filter: a look-up that the filter does not rule out reads the hashes of so many. */
@@ -213,14 +214,21 @@ export class SegmentIds {
 
   *#read(from: number, to: number): Generator<Block, void> {
     if (to <= from) return;
-    const bytes = Buffer.alloc(to - from);
-    const got = readSync(this.#file.open(), bytes, 0, bytes.length, from);
     let end = 0;
-    for (const decoded of decodeBlocks(bytes.subarray(0, got))) {
+    for (const decoded of decodeBlocks(this.#bytes(from, to))) {
       end = decoded.end;
       yield decoded.block;
     }
-    if (end !== bytes.length) throw new StaleIndex(this.#file.path);
+    if (end !== to - from) throw new StaleIndex(this.#file.path);
+  }
+
+  #bytes(from: number, to: number): Buffer {
+    try {
+      return readRange(this.#file.open(), { from, to });
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      throw new StaleIndex(this.#file.path, { cause: error });
+    }
   }
 }
 

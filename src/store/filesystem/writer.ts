@@ -68,7 +68,7 @@ export class SegmentWriter {
     this.#append([...plan.marks.values()], [...plan.files.values()], plan);
     for (const [segment, addition] of plan.files) segment.size = addition.end;
     for (const { segment, hash, instant, end } of plan.lines) this.#ids.add(segment, hash, instant, end);
-    for (const segment of plan.files.keys()) this.#ids.of(segment).flush();
+    for (const segment of plan.files.keys()) this.#ids.flush(segment);
     for (const place of plan.replaced) this.#known.noteReplaced(place);
     return plan.outcomes;
   }
