@@ -10,8 +10,9 @@ import { hashId } from "../src/store/filesystem/hash.ts";
 import { IdIndex } from "../src/store/filesystem/ids.ts";
 import { listDays } from "../src/store/filesystem/layout.ts";
 import { Segments } from "../src/store/filesystem/segments.ts";
-import { Model, note, walk } from "./conformance/patterns.ts";
+import { instantOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
+import { type Call, whileFailing } from "./failing-calls.ts";
 
 const open = (options: OpenOptions) => openFilesystem(options);
 const ALL_DAYS = 100_000;
@@ -173,4 +174,22 @@ test("a segment that somebody edited by hand is read anew", async () => {
   const again = await place.open();
   expect(await again.write(patterns.slice(0, 3))).toEqual(["superseded", "stored", "superseded"]);
   expect(await walk(reader)).toHaveLength(12);
+});
+
+test("what a save costs does not grow with the versions that the pattern had", async () => {
+  const place = new Place(open);
+  const start = instantOf("2026-05-01T00:00:00Z") / 1_000_000n;
+  const version = (n: number) =>
+    note("same", { at: new Date(Number(start) + n).toISOString(), data: { text: "x".repeat(2000) } });
+  const backend = await place.open();
+  for (let n = 0; n < 600; n += 1) await backend.write([version(n)]);
+  let reads = 0;
+  const counting = (call: Call) => {
+    if (call === "readSync") reads += 1;
+    return false;
+  };
+  await whileFailing(counting, async () => {
+    for (let n = 600; n < 610; n += 1) expect(await backend.write([version(n)])).toEqual(["replaced"]);
+  });
+  expect(reads).toBeLessThan(50);
 });

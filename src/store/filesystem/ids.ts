@@ -114,12 +114,19 @@ export class IdIndex {
     }
   }
 
+  /** The likeliest first: however many versions a pattern had, the one that counts came last. */
   *find(hash: IdHash): Generator<MaybeKnown, void> {
     if (!this.#all.has(hash)) return;
     this.#readUnread();
-    for (const [segment, ids] of this.#ofSegment) {
-      if (!ids.mayHold(hash)) continue;
-      for (const found of this.#trusting(segment, (ids) => [...ids.find(hash)])) yield { segment, ...found };
+    const holding = [...this.#ofSegment].filter(([, ids]) => ids.mayHold(hash)).map(([segment]) => segment);
+    holding.sort((a, b) => b.day - a.day || Number(a.compressed) - Number(b.compressed));
+    for (const segment of holding) {
+      try {
+        yield* this.#findIn(segment, hash);
+      } catch (error) {
+        this.#remake(segment, error);
+        yield* this.#findIn(segment, hash);
+      }
     }
   }
 
@@ -174,10 +181,18 @@ export class IdIndex {
     try {
       return read(this.#of(segment));
     } catch (error) {
-      if (!(error instanceof StaleIndex)) throw error;
-      this.discardFile(segment);
-      return read(this.#load(segment, false));
+      return read(this.#remake(segment, error));
     }
+  }
+
+  #remake(segment: Segment, error: unknown): SegmentIds {
+    if (!(error instanceof StaleIndex)) throw error;
+    this.discardFile(segment);
+    return this.#load(segment, false);
+  }
+
+  *#findIn(segment: Segment, hash: IdHash): Generator<MaybeKnown, void> {
+    for (const found of this.#of(segment).find(hash)) yield { segment, ...found };
   }
 
   /** A segment that was not there before has no line yet. */

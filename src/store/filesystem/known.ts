@@ -50,12 +50,12 @@ export class KnownPatterns {
     for (const maybe of this.#ids.find(hash)) {
       const { bytes, offset: base, starts } = this.#textOf(maybe);
       const start = starts[maybe.line] ?? bytes.length;
-      const line = bytes.subarray(start, (starts[maybe.line + 1] ?? bytes.length + 1) - 1);
-      const stored = readStored(line, this.#zone);
       const { segment } = maybe;
       const location = { segment, offset: base + start };
-      if (stored?.id === id && !this.replacedOf(segment).has(location.offset))
-        return { location, instant: stored.instant, line };
+      if (this.replacedOf(segment).has(location.offset)) continue;
+      const line = bytes.subarray(start, (starts[maybe.line + 1] ?? bytes.length + 1) - 1);
+      const stored = readStored(line, this.#zone);
+      if (stored?.id === id) return { location, instant: stored.instant, line };
     }
     return undefined;
   }

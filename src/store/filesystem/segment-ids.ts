@@ -164,18 +164,28 @@ export class SegmentIds {
     return false;
   }
 
-  /** The lines, each by its block and its number there, that may have the id with this hash. @throws StaleIndex */
+  /**
+   * The lines, each by its block and its number there, that may have the id with this hash, the last first.
+   *
+   * @throws StaleIndex
+   */
   *find(hash: IdHash): Generator<{ readonly block: Block; readonly line: number }, void> {
-    for (const [number, group] of this.#groups.entries()) {
-      if (!group.filter.has(hash)) continue;
-      const end = Math.min(this.#groups[number + 1]?.position ?? this.#fileBytes, this.#fileBytes);
-      const key = `${this.#file.path} ${group.position} ${end}`;
-      for (const block of this.#file.cache.get(key, () => [...this.#read(group.position, end)])) {
-        for (const line of linesWith(block.hashes, hash)) yield { block, line };
-      }
+    for (const block of this.#blocksBackwards(hash)) {
+      for (const line of linesWith(block.hashes, hash)) yield { block, line };
     }
-    for (const block of [...this.#recent, this.#openBlock()]) {
-      for (const line of block ? linesWith(block.hashes, hash) : []) if (block) yield { block, line };
+  }
+
+  *#blocksBackwards(hash: IdHash): Generator<Block, void> {
+    const last = this.#openBlock();
+    if (last) yield last;
+    yield* this.#recent.toReversed();
+    let end = this.#fileBytes;
+    for (const { position, filter } of this.#groups.toReversed()) {
+      const to = end;
+      end = Math.min(position, end);
+      if (!filter.has(hash)) continue;
+      const key = `${this.#file.path} ${position} ${to}`;
+      yield* this.#file.cache.get(key, () => [...this.#read(position, to)]).toReversed();
     }
   }
 
