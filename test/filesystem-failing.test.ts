@@ -1,5 +1,6 @@
 /** Each call of the file system fails, on the way of each kind of work, in a store that stays open. */
 import { cpSync } from "node:fs";
+import { relative } from "node:path";
 import { expect, test } from "vitest";
 import type { Backend, OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
@@ -142,3 +143,27 @@ test.each(cases)(
   },
   120_000,
 );
+
+test("what was written without fsync is durable once a store is opened with it, marks before lines", async () => {
+  const place = new Place(open);
+  const backend = await place.open({ durability: "os" });
+  await backend.write([note("a", { at: "2026-05-01T10:00:00Z" })]);
+  await backend.write([note("a", { at: "2026-06-01T10:00:00Z" })]);
+  await backend.close();
+  const synced: string[] = [];
+  let opened = "";
+  const watch = (call: Call, _n: number, target: unknown) => {
+    if (call === "openSync") opened = String(target);
+    if (call === "fsyncSync") synced.push(relative(place.path, opened));
+    return false;
+  };
+  await whileFailing(watch, () => place.open({ durability: "fsync" }));
+  expect(new Set(synced)).toEqual(
+    new Set([
+      ...["2026/05/01/.replaced", "2026/05/01/note.ndjson", "2026/06/01/note.ndjson"],
+      ...["", "2026", "2026/05", "2026/06", "2026/05/01", "2026/06/01"],
+    ]),
+  );
+  const lines = synced.findIndex((path) => path.endsWith(".ndjson"));
+  expect(synced.slice(0, lines)).toEqual(expect.arrayContaining(["2026/05/01/.replaced", "2026/05/01"]));
+});

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
-import { syncPath } from "../durable.ts";
+import { isTaken, syncPath } from "../durable.ts";
 import { hashId, type IdHash } from "./hash.ts";
 import { IdIndex } from "./ids.ts";
 import { KnownPatterns, type Location, type Version } from "./known.ts";
@@ -46,7 +46,7 @@ export class SegmentWriter {
     this.#segments = new Segments(options.path, options.durability);
     const days = listDays(this.#root);
     for (const day of days) this.#repair(day, options);
-    if (options.durability === "fsync") for (const day of days) this.#makeDurable(day);
+    if (options.durability === "fsync") this.#makeDurable(days);
     this.#ids = new IdIndex(this.#segments, zone);
     this.#known = new KnownPatterns(this.#root, zone, this.#segments, this.#ids);
     this.#upkeep = new Upkeep(this.#root, zone, this.#segments, this.#ids, this.#known);
@@ -162,10 +162,23 @@ export class SegmentWriter {
    * A crash may have left lines that are readable and not durable. From here on they are known, and a sender that
    * sends one again is told that it is stored: so they have to be.
    */
-  #makeDurable(day: number): void {
-    for (const name of listSegments(this.#root, day)) {
-      if (!name.compressed) syncPath(this.#segments.at(day, name.type).path);
+  #makeDurable(days: readonly number[]): void {
+    // All marks before any line: a line without its mark is a second version.
+    for (const day of days) {
+      const marks = replacedPath(this.#root, day);
+      if (isTaken(marks)) syncPath(marks);
     }
-    syncPath(join(this.#root, dayFolder(day)));
+    const folders = new Set<string>();
+    for (const day of days) {
+      // Whoever made a folder may have been killed before its name was durable.
+      const folder = join(this.#root, dayFolder(day));
+      for (const up of ["", "..", "../..", "../../.."]) folders.add(join(folder, up));
+    }
+    for (const folder of folders) syncPath(folder);
+    for (const day of days) {
+      for (const name of listSegments(this.#root, day)) {
+        if (!name.compressed) syncPath(this.#segments.at(day, name.type).path);
+      }
+    }
   }
 }
