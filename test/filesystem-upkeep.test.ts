@@ -1,6 +1,6 @@
 /** What deletion and compression leave on disk; the answers are in test/conformance. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { OpenOptions } from "../src/store/backend.ts";
@@ -235,4 +235,15 @@ test("what a closing cut short leaves alone what another one does in the same st
   const second = await place.open();
   expect(await second.compress(ALL_DAYS)).toBe(1);
   await ended;
+});
+
+test("a segment that is a link to nowhere is said to be one", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write([note("a")]);
+  const file = join(place.path, "2026/05/01/note.ndjson");
+  renameSync(file, `${file}.elsewhere`);
+  symlinkSync(join(place.folder, "nowhere"), file);
+  const reader = await place.open({ readOnly: true });
+  await expect(walk(reader)).rejects.toMatchObject({ code: "store_failed" });
 });
