@@ -1,5 +1,13 @@
 /** The indexes beside the segments: caches, whatever becomes of them. */
-import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -193,3 +201,40 @@ test("what a save costs does not grow with the versions that the pattern had", a
   });
   expect(reads).toBeLessThan(50);
 });
+
+test("an index that is ahead of its segment is cut, and does not fit what comes there later", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  const [a, b, c, d] = [note("a"), note("b"), note("c"), note("d")];
+  await backend.write([a, b, c, d]);
+  await backend.close();
+  // As after a power cut, without fsync: of the segment less is left than of its index.
+  const file = join(place.path, DAY, "note.ndjson");
+  truncateSync(file, readFileSync(file).length / 4);
+  await (await place.open()).write([c, b, d]);
+  // As after kill -9: what is known to the process and not in a file is lost.
+  const killed = new Place(open);
+  cpSync(place.path, killed.path, { recursive: true });
+  const again = await killed.open();
+  expect(await again.write([a, b, c, d])).toEqual(Array(4).fill("superseded"));
+});
+
+test("a batch that changes several days in turn reads the marks of each once", async () => {
+  const place = new Place(open);
+  const days = [1, 2, 3];
+  const version = (day: number, id: number, hour: number) =>
+    note(`${day}-${id}`, { at: `2026-05-0${day}T0${hour}:00:00Z` });
+  const backend = await place.open();
+  await backend.write(days.flatMap((day) => Array.from({ length: 12 }, (_, id) => version(day, id, 1))));
+  // As many as are not kept, of two days.
+  const marks = Array.from({ length: 51_000 }, (_, n) => `{"type":"note","offset":${1_000_000 + n}}\n`);
+  for (const day of days) writeFileSync(join(place.path, `2026/05/0${day}/.replaced`), marks.join(""));
+  let reads = 0;
+  const counting = (call: Call, _n: number, target: unknown) => {
+    if (call === "readFileSync" && String(target).endsWith(".replaced")) reads += 1;
+    return false;
+  };
+  const turns = Array.from({ length: 12 }, (_, n) => version(1 + (n % 3), n, 3));
+  expect(new Set(await whileFailing(counting, () => backend.write(turns)))).toEqual(new Set(["replaced"]));
+  expect(reads).toBeLessThanOrEqual(days.length);
+}, 60_000);

@@ -218,6 +218,7 @@ export class IdIndex {
       const found = readIndex(indexPath(segment.path), this.#keyOf(segment), size);
       const last = found.blocks.at(-1);
       if (last && (segment.compressed || isAsIndexed(fd, last, this.#zone))) ids.load(found, note);
+      ids.cut();
       for (const chunk of segment.compressed
         ? readBlocks(fd, segment.path, ids.end)
         : readChunks(fd, segment.size, ids.end)) {

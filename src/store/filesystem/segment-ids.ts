@@ -3,7 +3,7 @@
  * few, which are not worth a block yet, here. Index files are caches (block-index.ts): what can't be written to
  * one stays here, and a file that lost what was written is noticed when it is read (`StaleIndex`).
  */
-import { fstatSync, ftruncateSync, writeSync } from "node:fs";
+import { fstatSync, ftruncateSync, statSync, writeSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
 import type { BlockCache } from "./block-cache.ts";
 import {
@@ -148,6 +148,16 @@ export class SegmentIds {
       for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
       this.#fileBytes += bytes.length;
       this.#recent = [];
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+    }
+  }
+
+  /** Cuts off what of the file does not fit: once the segment has grown it could seem to. */
+  cut(): void {
+    try {
+      const size = statSync(this.#file.path, { throwIfNoEntry: false })?.size ?? 0;
+      if (size > this.#fileBytes) ftruncateSync(this.#file.open(), this.#fileBytes);
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
     }

@@ -56,6 +56,7 @@ export class SegmentWriter {
 
   write(patterns: readonly Pattern[]): Outcome[] {
     this.#upkeep.settleUnfinished();
+    this.#known.trim();
     const plan: Plan = {
       outcomes: [],
       files: new Map(),
@@ -74,6 +75,7 @@ export class SegmentWriter {
   }
 
   get(id: string): string | undefined {
+    this.#known.trim();
     const known = this.#known.find(id, hashId(id));
     return known && Buffer.from(known.line).toString("utf8");
   }
