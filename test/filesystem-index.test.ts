@@ -16,8 +16,10 @@ import type { Backend, OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
 import { hashId } from "../src/store/filesystem/hash.ts";
 import { IdIndex } from "../src/store/filesystem/ids.ts";
+import { KnownPatterns } from "../src/store/filesystem/known.ts";
 import { listDays } from "../src/store/filesystem/layout.ts";
 import { Segments } from "../src/store/filesystem/segments.ts";
+import { Upkeep } from "../src/store/filesystem/upkeep.ts";
 import { instantOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
 import { type Call, whileFailing } from "./failing-calls.ts";
@@ -238,3 +240,24 @@ test("a batch that changes several days in turn reads the marks of each once", a
   expect(new Set(await whileFailing(counting, () => backend.write(turns)))).toEqual(new Set(["replaced"]));
   expect(reads).toBeLessThanOrEqual(days.length);
 }, 60_000);
+
+test("what a compression leaves out takes no memory any more", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  for (let hour = 10; hour < 16; hour += 1) {
+    const at = `2026-05-01T${hour}:00:00Z`;
+    await backend.write(Array.from({ length: 6000 }, (_, n) => note(`n${n}`, { at })));
+  }
+  await backend.close();
+  const zone = new Zone("UTC");
+  const segments = new Segments(place.path, "os");
+  const ids = new IdIndex(segments, zone);
+  ids.load(listDays(place.path).flatMap((day) => segments.on(day)));
+  const before = ids.bytes;
+  const known = new KnownPatterns(place.path, zone, segments, ids);
+  const steps = new Upkeep(place.path, zone, segments, ids, known).compress(ALL_DAYS);
+  while (!steps.next().done);
+  expect(ids.bytes).toBeLessThan(before / 2);
+  for (let n = 0; n < 6000; n += 1) expect(known.find(`n${n}`)).toBeDefined();
+  segments.closeAll();
+});

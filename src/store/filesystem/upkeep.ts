@@ -121,6 +121,7 @@ export class Upkeep {
         compressed += 1;
       }
     }
+    yield* this.#ids.tidy();
     return compressed;
   }
 
