@@ -1,5 +1,13 @@
 /** The indexes beside the segments: caches, whatever becomes of them. */
-import { appendFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -8,10 +16,13 @@ import type { Backend, OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
 import { hashId } from "../src/store/filesystem/hash.ts";
 import { IdIndex } from "../src/store/filesystem/ids.ts";
+import { KnownPatterns } from "../src/store/filesystem/known.ts";
 import { listDays } from "../src/store/filesystem/layout.ts";
 import { Segments } from "../src/store/filesystem/segments.ts";
-import { Model, note, walk } from "./conformance/patterns.ts";
+import { Upkeep } from "../src/store/filesystem/upkeep.ts";
+import { instantOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
+import { type Call, whileFailing } from "./failing-calls.ts";
 
 const open = (options: OpenOptions) => openFilesystem(options);
 const ALL_DAYS = 100_000;
@@ -186,4 +197,80 @@ test("a segment that somebody edited by hand is read anew", async () => {
   const again = await place.open();
   expect(await again.write(patterns.slice(0, 3))).toEqual(["superseded", "stored", "superseded"]);
   expect(await walk(reader)).toHaveLength(12);
+});
+
+test("what a save costs does not grow with the versions that the pattern had", async () => {
+  const place = new Place(open);
+  const start = instantOf("2026-05-01T00:00:00Z") / 1_000_000n;
+  const version = (n: number) =>
+    note("same", { at: new Date(Number(start) + n).toISOString(), data: { text: "x".repeat(2000) } });
+  const backend = await place.open();
+  for (let n = 0; n < 600; n += 1) await backend.write([version(n)]);
+  let reads = 0;
+  const counting = (call: Call) => {
+    if (call === "readSync") reads += 1;
+    return false;
+  };
+  await whileFailing(counting, async () => {
+    for (let n = 600; n < 610; n += 1) expect(await backend.write([version(n)])).toEqual(["replaced"]);
+  });
+  expect(reads).toBeLessThan(50);
+});
+
+test("an index that is ahead of its segment is cut, and does not fit what comes there later", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  const [a, b, c, d] = [note("a"), note("b"), note("c"), note("d")];
+  await backend.write([a, b, c, d]);
+  await backend.close();
+  // As after a power cut, without fsync: of the segment less is left than of its index.
+  const file = join(place.path, DAY, "note.ndjson");
+  truncateSync(file, readFileSync(file).length / 4);
+  await (await place.open()).write([c, b, d]);
+  // As after kill -9: what is known to the process and not in a file is lost.
+  const killed = new Place(open);
+  cpSync(place.path, killed.path, { recursive: true });
+  const again = await killed.open();
+  expect(await again.write([a, b, c, d])).toEqual(Array(4).fill("superseded"));
+});
+
+test("a batch that changes several days in turn reads the marks of each once", async () => {
+  const place = new Place(open);
+  const days = [1, 2, 3];
+  const version = (day: number, id: number, hour: number) =>
+    note(`${day}-${id}`, { at: `2026-05-0${day}T0${hour}:00:00Z` });
+  const backend = await place.open();
+  await backend.write(days.flatMap((day) => Array.from({ length: 12 }, (_, id) => version(day, id, 1))));
+  // As many as are not kept, of two days.
+  const marks = Array.from({ length: 51_000 }, (_, n) => `{"type":"note","offset":${1_000_000 + n}}\n`);
+  for (const day of days) writeFileSync(join(place.path, `2026/05/0${day}/.replaced`), marks.join(""));
+  let reads = 0;
+  const counting = (call: Call, _n: number, target: unknown) => {
+    if (call === "readFileSync" && String(target).endsWith(".replaced")) reads += 1;
+    return false;
+  };
+  const turns = Array.from({ length: 12 }, (_, n) => version(1 + (n % 3), n, 3));
+  expect(new Set(await whileFailing(counting, () => backend.write(turns)))).toEqual(new Set(["replaced"]));
+  expect(reads).toBeLessThanOrEqual(days.length);
+}, 60_000);
+
+test("what a compression leaves out takes no memory any more", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  for (let hour = 10; hour < 16; hour += 1) {
+    const at = `2026-05-01T${hour}:00:00Z`;
+    await backend.write(Array.from({ length: 6000 }, (_, n) => note(`n${n}`, { at })));
+  }
+  await backend.close();
+  const zone = new Zone("UTC");
+  const segments = new Segments(place.path, "os");
+  const ids = new IdIndex(segments, zone);
+  ids.load(listDays(place.path).flatMap((day) => segments.on(day)));
+  const before = ids.bytes;
+  const known = new KnownPatterns(place.path, zone, segments, ids);
+  const steps = new Upkeep(place.path, zone, segments, ids, known).compress(ALL_DAYS);
+  while (!steps.next().done);
+  expect(ids.bytes).toBeLessThan(before / 2);
+  for (let n = 0; n < 6000; n += 1) expect(known.find(`n${n}`)).toBeDefined();
+  segments.closeAll();
 });

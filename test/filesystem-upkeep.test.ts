@@ -1,6 +1,6 @@
 /** What deletion and compression leave on disk; the answers are in test/conformance. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { OpenOptions } from "../src/store/backend.ts";
@@ -9,6 +9,7 @@ import { AT, instantOf, LATER, lineOf, note, walk } from "./conformance/patterns
 import { Place } from "./conformance/place.ts";
 
 const open = (options: OpenOptions) => openFilesystem(options);
+const ALL_DAYS = 100_000;
 const LAST_DAY = 100_000;
 const DAY = "2026/05/01";
 
@@ -219,4 +220,30 @@ test("after a rewriting, marks wait for what comes after it", async () => {
   const [mark = ""] = readFileSync(join(place.path, DAY, ".replaced"), "utf8").split("\n");
   const { gz, by } = JSON.parse(mark);
   expect(by.gz).toBe(gz);
+});
+
+test("what a closing cut short leaves alone what another one does in the same store", async () => {
+  const place = new Place(open);
+  const first = await place.open();
+  await first.write(
+    Array.from({ length: 500 }, (_, n) => note(`n${n}`, { data: { text: "x".repeat(2000) } })),
+  );
+  const ended = expect(first.compress(ALL_DAYS)).rejects.toMatchObject({ code: "store_closed" });
+  const unpublished = join(place.path, "2026/05/01/note.ndjson.gz.new");
+  while (!existsSync(unpublished)) await Promise.resolve();
+  await first.close();
+  const second = await place.open();
+  expect(await second.compress(ALL_DAYS)).toBe(1);
+  await ended;
+});
+
+test("a segment that is a link to nowhere is said to be one", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write([note("a")]);
+  const file = join(place.path, "2026/05/01/note.ndjson");
+  renameSync(file, `${file}.elsewhere`);
+  symlinkSync(join(place.folder, "nowhere"), file);
+  const reader = await place.open({ readOnly: true });
+  await expect(walk(reader)).rejects.toMatchObject({ code: "store_failed" });
 });

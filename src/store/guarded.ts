@@ -64,7 +64,14 @@ export class GuardedBackend implements Backend {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    inOurTerms(this.#parts.path, () => this.#parts.close());
+    inOurTerms(this.#parts.path, () => {
+      try {
+        // Before the lock is released: to clean up later would be to do it in somebody else's store.
+        this.#upkeep.abandon();
+      } finally {
+        this.#parts.close();
+      }
+    });
   }
 
   #writer(): StoreWriter {

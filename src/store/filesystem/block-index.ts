@@ -147,9 +147,9 @@ export function firstLineOf(fd: number): number | undefined {
   return crc32(end === -1 ? start : start.subarray(0, end));
 }
 
-/** The numbers of the lines of a block that may have the id with this hash. */
+/** The numbers of the lines of a block that may have the id with this hash, the last first. */
 export function* linesWith(hashes: Uint32Array, { high, low }: IdHash): Generator<number, void> {
-  for (let at = hashes.indexOf(low, 1); at !== -1; at = hashes.indexOf(low, at + 1)) {
+  for (let at = hashes.lastIndexOf(low); at > 0; at = hashes.lastIndexOf(low, at - 1)) {
     if (at % 2 === 1 && hashes[at - 1] === high) yield (at - 1) / 2;
   }
 }
@@ -162,7 +162,8 @@ function readWhole(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return Buffer.alloc(0);
-    throw error;
+    // It is only a cache: one that can't be read is none.
+    if (systemCode(error) === undefined) throw error;
+    return Buffer.alloc(0);
   }
 }

@@ -4,8 +4,8 @@
  * and the marks grow in place, whatever else happens to a segment or to the marks puts another file under the
  * name or removes it. And no inode's number is used again while its file is open.
  */
-import { closeSync, fstatSync, openSync, readFileSync, statSync } from "node:fs";
-import { systemCode } from "../../errors.ts";
+import { closeSync, fstatSync, lstatSync, openSync, readFileSync, statSync } from "node:fs";
+import { PatterndError, systemCode } from "../../errors.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
 import { listBlocks, readBlock, readBlocks, readHead, type StoredBlock } from "./compressed.ts";
@@ -226,8 +226,12 @@ function openAll(paths: readonly string[], files: OpenFile[]): boolean {
     }
     return true;
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
-    throw error;
+    if (systemCode(error) !== "ENOENT") throw error;
+    // A link of somebody's that leads nowhere would be looked for forever.
+    const link = paths.find((path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink());
+    if (link !== undefined && !statSync(link, { throwIfNoEntry: false }))
+      throw new PatterndError("store_failed", `${link} is a link that leads nowhere`, { cause: error });
+    return false;
   }
 }
 

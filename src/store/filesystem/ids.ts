@@ -4,6 +4,7 @@
  * the hashes in the index files (segment-ids.ts).
  */
 import { closeSync, openSync, rmSync, statSync } from "node:fs";
+import { systemCode } from "../../errors.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type Block, firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
@@ -32,6 +33,8 @@ export class IdIndex {
   readonly #segments: Segments;
   readonly #zone: Zone;
   readonly #ofSegment = new Map<Segment, SegmentIds>();
+  /** Whose lines were written and could not be noted: to be read before anything is looked for. */
+  readonly #unread = new Set<Segment>();
   readonly #cache = new BlockCache();
   #all = new GrowingFilter(SPARE, BITS_PER_ID);
   /** Takes the place of `#all` once it holds everything. */
@@ -56,15 +59,6 @@ export class IdIndex {
     return bytes;
   }
 
-  /** A segment that was not there before has no line yet. */
-  of(segment: Segment): SegmentIds {
-    const known = this.#ofSegment.get(segment);
-    if (known) return known;
-    const ids = this.create(segment);
-    this.#ofSegment.set(segment, ids);
-    return ids;
-  }
-
   /** For a segment that is yet to be put in its place. */
   create(segment: Pick<Segment, "path" | "compressed" | "generation">): SegmentIds {
     const path = indexPath(segment.path);
@@ -77,40 +71,73 @@ export class IdIndex {
     });
   }
 
-  /** A line that was appended. */
+  /** A line that was appended: it counts, whatever fails now. */
   add(segment: Segment, hash: IdHash, instant: bigint, end: number): void {
     this.#note(hash);
-    this.#trusting(segment, (ids) => {
-      // An index that had to be made anew has read the line already.
-      if (end > ids.end) ids.add(hash, { oldest: instant, newest: instant }, end);
-    });
+    if (this.#unread.has(segment)) return;
+    try {
+      this.#trusting(segment, (ids) => {
+        // An index that had to be made anew has read the line already.
+        if (end > ids.end) ids.add(hash, { oldest: instant, newest: instant }, end);
+      });
+    } catch (error) {
+      this.#unread.add(segment);
+      if (systemCode(error) === undefined) throw error;
+    }
+  }
+
+  /** Writes what is complete to the segment's index file. */
+  flush(segment: Segment): void {
+    if (!this.#unread.has(segment)) this.#ofSegment.get(segment)?.flush();
   }
 
   /** Of a segment that holds nothing but lines of other segments. */
   adopt(segment: Segment, ids: SegmentIds): void {
     ids.endBlock();
-    this.#discardFile(segment);
     this.#ofSegment.set(segment, ids);
-    ids.flush();
   }
 
-  /** Before a segment's file goes. */
-  drop(segment: Segment): void {
+  /** The segment's lines are elsewhere or nowhere. */
+  forget(segment: Segment): void {
     this.#ofSegment.delete(segment);
-    this.#discardFile(segment);
+    this.#unread.delete(segment);
   }
 
+  /** Before a segment's file goes, or once another is in its place. One that can't be removed fits no segment any more. */
+  discardFile({ path }: Pick<Segment, "path">): void {
+    this.#cache.clear();
+    try {
+      this.#segments.close(indexPath(path));
+      rmSync(indexPath(path), { force: true });
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+    }
+  }
+
+  /** The likeliest first: however many versions a pattern had, the one that counts came last. */
   *find(hash: IdHash): Generator<MaybeKnown, void> {
     if (!this.#all.has(hash)) return;
-    for (const [segment, ids] of this.#ofSegment) {
-      if (!ids.mayHold(hash)) continue;
-      for (const found of this.#trusting(segment, (ids) => [...ids.find(hash)])) yield { segment, ...found };
+    this.#readUnread();
+    const holding = [...this.#ofSegment].filter(([, ids]) => ids.mayHold(hash)).map(([segment]) => segment);
+    holding.sort((a, b) => b.day - a.day || Number(a.compressed) - Number(b.compressed));
+    for (const segment of holding) {
+      try {
+        yield* this.#findIn(segment, hash);
+      } catch (error) {
+        this.#remake(segment, error);
+        yield* this.#findIn(segment, hash);
+      }
     }
   }
 
   /** Every block of a segment, in the order of the text. */
   blocksOf(segment: Segment): readonly Block[] {
     return this.#trusting(segment, (ids) => [...ids.blocks()]);
+  }
+
+  /** How many lines of a segment are patterns. */
+  patternsOf(segment: Segment): number {
+    return this.#trusting(segment, ({ patterns }) => patterns);
   }
 
   /** Once many ids are gone the filter over everything is made anew, in steps. */
@@ -132,7 +159,8 @@ export class IdIndex {
 
   /** Leaves index files that spare the next opening the reading of all but nothing. */
   close(): void {
-    for (const ids of this.#ofSegment.values()) {
+    for (const [segment, ids] of this.#ofSegment) {
+      if (this.#unread.has(segment)) continue;
       ids.endBlock();
       ids.flush();
     }
@@ -149,13 +177,35 @@ export class IdIndex {
 
   /** An index file that somebody damaged or removed is made anew from its segment. */
   #trusting<T>(segment: Segment, read: (ids: SegmentIds) => T): T {
+    this.#readUnread();
     try {
-      return read(this.of(segment));
+      return read(this.#of(segment));
     } catch (error) {
-      if (!(error instanceof StaleIndex)) throw error;
-      this.#discardFile(segment);
-      return read(this.#load(segment, false));
+      return read(this.#remake(segment, error));
     }
+  }
+
+  #remake(segment: Segment, error: unknown): SegmentIds {
+    if (!(error instanceof StaleIndex)) throw error;
+    this.discardFile(segment);
+    return this.#load(segment, false);
+  }
+
+  *#findIn(segment: Segment, hash: IdHash): Generator<MaybeKnown, void> {
+    for (const found of this.#of(segment).find(hash)) yield { segment, ...found };
+  }
+
+  /** A segment that was not there before has no line yet. */
+  #of(segment: Segment): SegmentIds {
+    const known = this.#ofSegment.get(segment);
+    if (known) return known;
+    const ids = this.create(segment);
+    this.#ofSegment.set(segment, ids);
+    return ids;
+  }
+
+  #readUnread(): void {
+    for (const segment of this.#unread) this.#load(segment, false);
   }
 
   /** `isNew`: whether the filter over everything does not know these ids yet. */
@@ -168,6 +218,7 @@ export class IdIndex {
       const found = readIndex(indexPath(segment.path), this.#keyOf(segment), size);
       const last = found.blocks.at(-1);
       if (last && (segment.compressed || isAsIndexed(fd, last, this.#zone))) ids.load(found, note);
+      ids.cut();
       for (const chunk of segment.compressed
         ? readBlocks(fd, segment.path, ids.end)
         : readChunks(fd, segment.size, ids.end)) {
@@ -185,16 +236,11 @@ export class IdIndex {
     }
     ids.flush();
     this.#ofSegment.set(segment, ids);
+    this.#unread.delete(segment);
     return ids;
   }
 
   #keyOf({ path, compressed, generation }: Pick<Segment, "path" | "compressed" | "generation">) {
     return { generation, firstLine: compressed ? 0 : (firstLineOf(this.#segments.file(path)) ?? 0) };
-  }
-
-  #discardFile({ path }: Segment): void {
-    this.#cache.clear();
-    this.#segments.close(indexPath(path));
-    rmSync(indexPath(path), { force: true });
   }
 }

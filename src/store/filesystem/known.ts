@@ -50,12 +50,12 @@ export class KnownPatterns {
     for (const maybe of this.#ids.find(hash)) {
       const { bytes, offset: base, starts } = this.#textOf(maybe);
       const start = starts[maybe.line] ?? bytes.length;
-      const line = bytes.subarray(start, (starts[maybe.line + 1] ?? bytes.length + 1) - 1);
-      const stored = readStored(line, this.#zone);
       const { segment } = maybe;
       const location = { segment, offset: base + start };
-      if (stored?.id === id && !this.replacedOf(segment).has(location.offset))
-        return { location, instant: stored.instant, line };
+      if (this.replacedOf(segment).has(location.offset)) continue;
+      const line = bytes.subarray(start, (starts[maybe.line + 1] ?? bytes.length + 1) - 1);
+      const stored = readStored(line, this.#zone);
+      if (stored?.id === id) return { location, instant: stored.instant, line };
     }
     return undefined;
   }
@@ -76,15 +76,23 @@ export class KnownPatterns {
     this.#texts.clear();
   }
 
+  /** Between two batches, since one batch may need the marks of several days in turn. */
+  trim(): void {
+    let marks = 0;
+    for (const { size } of this.#replaced.values()) marks += size;
+    for (const [day, { size }] of this.#replaced) {
+      if (marks <= CACHED_MARKS) return;
+      this.#replaced.delete(day);
+      marks -= size;
+    }
+  }
+
   #replacedOn(day: number): Replaced {
     let replaced = this.#replaced.get(day);
     if (!replaced) {
       replaced = new Replaced(parseMarks(readMarks(this.#root, day)), (of, type) =>
         this.#segments.progress(of, type),
       );
-      let marks = 0;
-      for (const { size } of this.#replaced.values()) marks += size;
-      if (marks > CACHED_MARKS) this.#replaced.clear();
     }
     // The most recently used last.
     this.#replaced.delete(day);

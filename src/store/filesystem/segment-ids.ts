@@ -3,7 +3,7 @@
  * few, which are not worth a block yet, here. Index files are caches (block-index.ts): what can't be written to
  * one stays here, and a file that lost what was written is noticed when it is read (`StaleIndex`).
  */
-import { fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { fstatSync, ftruncateSync, statSync, writeSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
 import type { BlockCache } from "./block-cache.ts";
 import {
@@ -19,6 +19,7 @@ import {
 } from "./block-index.ts";
 import { BloomFilter } from "./bloom.ts";
 import { hashAt, type IdHash, NO_ID } from "./hash.ts";
+import { readRange } from "./lines.ts";
 
 const BLOCK_BYTES = 64 * 1024;
 /** Lines to a filter: a look-up that the filter does not rule out reads the hashes of so many. */
@@ -152,6 +153,16 @@ export class SegmentIds {
     }
   }
 
+  /** Cuts off what of the file does not fit: once the segment has grown it could seem to. */
+  cut(): void {
+    try {
+      const size = statSync(this.#file.path, { throwIfNoEntry: false })?.size ?? 0;
+      if (size > this.#fileBytes) ftruncateSync(this.#file.open(), this.#fileBytes);
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+    }
+  }
+
   /** Every block, the incomplete one too, in the order of the text. @throws StaleIndex */
   *blocks(): Generator<Block, void> {
     yield* this.#blocksFrom(HEAD_BYTES);
@@ -163,18 +174,28 @@ export class SegmentIds {
     return false;
   }
 
-  /** The lines, each by its block and its number there, that may have the id with this hash. @throws StaleIndex */
+  /**
+   * The lines, each by its block and its number there, that may have the id with this hash, the last first.
+   *
+   * @throws StaleIndex
+   */
   *find(hash: IdHash): Generator<{ readonly block: Block; readonly line: number }, void> {
-    for (const [number, group] of this.#groups.entries()) {
-      if (!group.filter.has(hash)) continue;
-      const end = Math.min(this.#groups[number + 1]?.position ?? this.#fileBytes, this.#fileBytes);
-      const key = `${this.#file.path} ${group.position} ${end}`;
-      for (const block of this.#file.cache.get(key, () => [...this.#read(group.position, end)])) {
-        for (const line of linesWith(block.hashes, hash)) yield { block, line };
-      }
+    for (const block of this.#blocksBackwards(hash)) {
+      for (const line of linesWith(block.hashes, hash)) yield { block, line };
     }
-    for (const block of [...this.#recent, this.#openBlock()]) {
-      for (const line of block ? linesWith(block.hashes, hash) : []) if (block) yield { block, line };
+  }
+
+  *#blocksBackwards(hash: IdHash): Generator<Block, void> {
+    const last = this.#openBlock();
+    if (last) yield last;
+    yield* this.#recent.toReversed();
+    let end = this.#fileBytes;
+    for (const { position, filter } of this.#groups.toReversed()) {
+      const to = end;
+      end = Math.min(position, end);
+      if (!filter.has(hash)) continue;
+      const key = `${this.#file.path} ${position} ${to}`;
+      yield* this.#file.cache.get(key, () => [...this.#read(position, to)]).toReversed();
     }
   }
 
@@ -213,14 +234,21 @@ export class SegmentIds {
 
   *#read(from: number, to: number): Generator<Block, void> {
     if (to <= from) return;
-    const bytes = Buffer.alloc(to - from);
-    const got = readSync(this.#file.open(), bytes, 0, bytes.length, from);
     let end = 0;
-    for (const decoded of decodeBlocks(bytes.subarray(0, got))) {
+    for (const decoded of decodeBlocks(this.#bytes(from, to))) {
       end = decoded.end;
       yield decoded.block;
     }
-    if (end !== bytes.length) throw new StaleIndex(this.#file.path);
+    if (end !== to - from) throw new StaleIndex(this.#file.path);
+  }
+
+  #bytes(from: number, to: number): Buffer {
+    try {
+      return readRange(this.#file.open(), { from, to });
+    } catch (error) {
+      if (systemCode(error) === undefined) throw error;
+      throw new StaleIndex(this.#file.path, { cause: error });
+    }
   }
 }
 

@@ -89,8 +89,9 @@ export class Segments {
     return this.adopt(day, type, headOf(path).generation);
   }
 
-  /** The .ndjson.gz that has just been put into its place. */
+  /** The .ndjson.gz that has just been put into its place. What stands beside it, or will, is another segment, too. */
   adopt(day: number, type: string, generation: number): Segment {
+    this.#byDay.get(day)?.delete(type);
     const path = segmentPath(this.#root, day, { type, compressed: true });
     return this.#register(basename(path), { day, type, path, compressed: true, generation, size: 0 });
   }
@@ -104,10 +105,11 @@ export class Segments {
       );
   }
 
-  /** For a segment whose file was replaced or removed, or is about to be: what comes in its place is another one. */
-  retire(segment: Segment): void {
-    this.#byDay.get(segment.day)?.delete(segment.compressed ? basename(segment.path) : segment.type);
-    this.close(segment.path);
+  /** For a segment whose file was replaced or removed: what comes in its place, or beside it, is another one. */
+  retire({ day, type, path, compressed }: Segment): void {
+    if (compressed) this.#byDay.get(day)?.delete(basename(path));
+    this.#byDay.get(day)?.delete(type);
+    this.close(path);
   }
 
   /** How far a type has come on a day. */

@@ -74,6 +74,7 @@ export class Upkeep {
 
   /** Before anything is written: a failed step must be done before what comes after it. */
   settleUnfinished(): void {
+    this.#segments.undoFailed();
     for (const day of this.#unfinished) this.settle(day);
   }
 
@@ -120,6 +121,7 @@ export class Upkeep {
         compressed += 1;
       }
     }
+    yield* this.#ids.tidy();
     return compressed;
   }
 
@@ -190,9 +192,14 @@ export class Upkeep {
     const path = segmentPath(this.#root, day, { type, compressed: true });
     if (all.some(({ kept, replaced }) => kept + replaced > 0)) {
       renameSync(`${path}.new`, path);
-      for (const { from } of all) this.#retire(from);
-      this.#segments.retire(this.#segments.at(day, type));
-      this.#ids.adopt(this.#segments.adopt(day, type, generation), ids);
+      // From here on what is known is what is on disk: `settle` can do all that may still fail.
+      this.#known.forget(day);
+      for (const { from } of all) this.#ids.forget(from);
+      const segment = this.#segments.adopt(day, type, generation);
+      this.#ids.adopt(segment, ids);
+      for (const { from } of all) this.#ids.discardFile(from);
+      this.#ids.discardFile(segment);
+      this.#ids.flush(segment);
     } else {
       for (const { from } of all.toReversed()) this.#remove(from);
     }
@@ -207,7 +214,7 @@ export class Upkeep {
     this.#unfinished.add(day);
     let deleted = 0;
     for (const segment of this.#segments.on(day).reverse()) {
-      deleted += this.#ids.of(segment).patterns - this.#known.replacedOf(segment).size;
+      deleted += this.#ids.patternsOf(segment) - this.#known.replacedOf(segment).size;
       this.#remove(segment);
     }
     syncPath(join(this.#root, dayFolder(day)));
@@ -216,16 +223,11 @@ export class Upkeep {
     return deleted;
   }
 
+  /** The index first: it must not outlive what it was made for. */
   #remove(segment: Segment): void {
-    this.#retire(segment);
+    this.#ids.discardFile(segment);
     rmSync(segment.path, { force: true });
-    // A new .ndjson no longer stands beside it.
-    if (segment.compressed) this.#segments.retire(this.#segments.at(segment.day, segment.type));
-  }
-
-  /** What stood in the segment is elsewhere or nowhere. */
-  #retire(segment: Segment): void {
-    this.#ids.drop(segment);
+    this.#ids.forget(segment);
     this.#segments.retire(segment);
   }
 

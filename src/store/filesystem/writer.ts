@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
-import { syncPath } from "../durable.ts";
+import { isTaken, syncPath } from "../durable.ts";
 import { hashId, type IdHash } from "./hash.ts";
 import { IdIndex } from "./ids.ts";
 import { KnownPatterns, type Location, type Version } from "./known.ts";
@@ -46,7 +46,7 @@ export class SegmentWriter {
     this.#segments = new Segments(options.path, options.durability);
     const days = listDays(this.#root);
     for (const day of days) this.#repair(day, options);
-    if (options.durability === "fsync") for (const day of days) this.#makeDurable(day);
+    if (options.durability === "fsync") this.#makeDurable(days);
     this.#ids = new IdIndex(this.#segments, zone);
     this.#known = new KnownPatterns(this.#root, zone, this.#segments, this.#ids);
     this.#upkeep = new Upkeep(this.#root, zone, this.#segments, this.#ids, this.#known);
@@ -56,6 +56,7 @@ export class SegmentWriter {
 
   write(patterns: readonly Pattern[]): Outcome[] {
     this.#upkeep.settleUnfinished();
+    this.#known.trim();
     const plan: Plan = {
       outcomes: [],
       files: new Map(),
@@ -68,12 +69,13 @@ export class SegmentWriter {
     this.#append([...plan.marks.values()], [...plan.files.values()], plan);
     for (const [segment, addition] of plan.files) segment.size = addition.end;
     for (const { segment, hash, instant, end } of plan.lines) this.#ids.add(segment, hash, instant, end);
-    for (const segment of plan.files.keys()) this.#ids.of(segment).flush();
+    for (const segment of plan.files.keys()) this.#ids.flush(segment);
     for (const place of plan.replaced) this.#known.noteReplaced(place);
     return plan.outcomes;
   }
 
   get(id: string): string | undefined {
+    this.#known.trim();
     const known = this.#known.find(id, hashId(id));
     return known && Buffer.from(known.line).toString("utf8");
   }
@@ -162,10 +164,23 @@ export class SegmentWriter {
    * A crash may have left lines that are readable and not durable. From here on they are known, and a sender that
    * sends one again is told that it is stored: so they have to be.
    */
-  #makeDurable(day: number): void {
-    for (const name of listSegments(this.#root, day)) {
-      if (!name.compressed) syncPath(this.#segments.at(day, name.type).path);
+  #makeDurable(days: readonly number[]): void {
+    // All marks before any line: a line without its mark is a second version.
+    for (const day of days) {
+      const marks = replacedPath(this.#root, day);
+      if (isTaken(marks)) syncPath(marks);
     }
-    syncPath(join(this.#root, dayFolder(day)));
+    const folders = new Set<string>();
+    for (const day of days) {
+      // Whoever made a folder may have been killed before its name was durable.
+      const folder = join(this.#root, dayFolder(day));
+      for (const up of ["", "..", "../..", "../../.."]) folders.add(join(folder, up));
+    }
+    for (const folder of folders) syncPath(folder);
+    for (const day of days) {
+      for (const name of listSegments(this.#root, day)) {
+        if (!name.compressed) syncPath(this.#segments.at(day, name.type).path);
+      }
+    }
   }
 }
