@@ -20,14 +20,21 @@ const logLine = v.looseObject({
 });
 export type LogLine = v.InferOutput<typeof logLine>;
 
-const started = v.object({ ingest: v.string(), query: v.string(), control: v.string() });
-export type Sockets = v.InferOutput<typeof started>;
+const started = v.object({
+  pid: v.number(),
+  ingest: v.string(),
+  query: v.string(),
+  control: v.string(),
+});
+export type Sockets = Omit<v.InferOutput<typeof started>, "pid">;
 
 export interface StartOptions {
   readonly backend: BackendKind;
   /** Further keys of the configuration file. */
   readonly config?: object;
   readonly env?: Readonly<Record<string, string>>;
+  /** How many files it may have open at once; as many as the tests may if not said. */
+  readonly openFiles?: number;
 }
 
 /** One user's folders, removed with every daemon that runs in them when the test is over. */
@@ -53,22 +60,24 @@ export class Home {
   /** Resolves when the sockets are served; rejects with what the daemon said when it ends before. */
   async start(options: StartOptions): Promise<Daemon> {
     const process = this.launch(options);
-    const sockets = v.parse(started, await process.event("daemon.started"));
-    return Object.assign(process, { sockets });
+    const { pid, ...sockets } = v.parse(started, await process.event("daemon.started"));
+    return Object.assign(process, { pid, sockets });
   }
 
   /** For a daemon that is not expected to get as far as `daemon.started`. */
-  launch({ backend, config = {}, env = {} }: StartOptions): DaemonProcess {
+  launch({ backend, config = {}, env = {}, openFiles }: StartOptions): DaemonProcess {
     mkdirSync(this.folder, { recursive: true });
     const file = join(this.folder, `config-${this.#daemons.length}.json`);
     writeFileSync(file, JSON.stringify({ backend, ...config }));
-    const daemon = new DaemonProcess(file, { ...this.env, ...env });
+    const node = [process.execPath, PROGRAM, "start", "--config", file];
+    const limited = ["sh", "-c", `ulimit -n ${openFiles} && exec "$@"`, "sh", ...node];
+    const daemon = new DaemonProcess(openFiles === undefined ? node : limited, { ...this.env, ...env });
     this.#daemons.push(daemon);
     return daemon;
   }
 }
 
-export type Daemon = DaemonProcess & { readonly sockets: Sockets };
+export type Daemon = DaemonProcess & { readonly pid: number; readonly sockets: Sockets };
 
 export class DaemonProcess {
   /** Everything on standard output so far. */
@@ -80,8 +89,8 @@ export class DaemonProcess {
   #errors = "";
   #isOver = false;
 
-  constructor(config: string, env: Record<string, string>) {
-    const child = spawn(process.execPath, [PROGRAM, "start", "--config", config], {
+  constructor([program = "", ...parameters]: readonly string[], env: Record<string, string>) {
+    const child = spawn(program, parameters, {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });
