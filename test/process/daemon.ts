@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How many files it may have open at once; as many as the tests may if not said. */
   readonly openFiles?: number;
+  /** A small file system of its own, mounted there for nobody else. */
+  readonly disk?: { readonly path: string; readonly bytes: number };
 }
 
 /** One user's folders, removed with every daemon that runs in them when the test is over. */
@@ -65,13 +67,18 @@ export class Home {
   }
 
   /** For a daemon that is not expected to get as far as `daemon.started`. */
-  launch({ backend, config = {}, env = {}, openFiles }: StartOptions): DaemonProcess {
+  launch({ backend, config = {}, env = {}, openFiles, disk }: StartOptions): DaemonProcess {
     mkdirSync(this.folder, { recursive: true });
     const file = join(this.folder, `config-${this.#daemons.length}.json`);
     writeFileSync(file, JSON.stringify({ backend, ...config }));
     const node = [process.execPath, PROGRAM, "start", "--config", file];
-    const limited = ["sh", "-c", `ulimit -n ${openFiles} && exec "$@"`, "sh", ...node];
-    const daemon = new DaemonProcess(openFiles === undefined ? node : limited, { ...this.env, ...env });
+    const first = [
+      ...(openFiles === undefined ? [] : [`ulimit -n ${openFiles}`]),
+      ...(disk ? [`mount -t tmpfs -o size=${disk.bytes} tmpfs "${disk.path}"`] : []),
+    ];
+    const shell = ["sh", "-c", [...first, 'exec "$@"'].join(" && "), "sh", ...node];
+    const command = [...(disk ? ["unshare", "-Urm"] : []), ...(first.length > 0 ? shell : node)];
+    const daemon = new DaemonProcess(command, { ...this.env, ...env });
     this.#daemons.push(daemon);
     return daemon;
   }
