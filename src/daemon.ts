@@ -6,6 +6,7 @@ import type { Config } from "./config/load.ts";
 import type { Health } from "./control/health.ts";
 import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
 import { ControlServer } from "./control/server.ts";
+import { affordableConnections } from "./ingest/descriptors.ts";
 import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
 import { CountedEvents, createLog, errorFields, type Log } from "./log.ts";
@@ -193,8 +194,11 @@ function listenForPatterns(
   log: Log,
   count: Count,
 ): Promise<IngestServer> {
+  const maxConnections = affordableConnections(config.ingest.maxConnections);
+  if (maxConnections < config.ingest.maxConnections) log("warn", "connection.limited", { maxConnections });
   return IngestServer.listen({
     ...config.ingest,
+    maxConnections,
     server: `patternd/${VERSION}`,
     sink,
     onRefused: () => count("connection.refused", "over ingest.maxConnections"),

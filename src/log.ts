@@ -8,6 +8,8 @@ export const LOG_EVENTS = {
   "backend.failed": "the store can't be written; patternd keeps trying",
   "backend.recovered": "the store can be written again",
   "connection.failed": "a connection broke before its end of file",
+  "connection.limited":
+    "the process may have too few files open for ingest.maxConnections: fewer connections are taken",
   "connection.refused":
     "a connection was closed: over ingest.maxConnections, or there was no place for its lines",
   "daemon.failed": "the daemon can't start or go on",

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Frame, HEAD_BYTES, LineFramer, UnfinishedBudget } from "../src/ingest/framing.ts";
+import { type Frame, HEAD_BYTES, LineFramer } from "../src/ingest/framing.ts";
+import { UnfinishedBudget } from "../src/ingest/unfinished.ts";
 import { newSeed } from "./process/patterns.ts";
 
 const MAX_LINE_BYTES = 12;
@@ -118,5 +119,28 @@ describe("a framer", () => {
     expect(cut).toMatchObject({ kind: "oversized", code: "overloaded", length: 6, sha256 });
     expect(next).toEqual({ kind: "line", bytes: Buffer.from("next"), terminated: true });
     expect(greedy.push(Buffer.from("\n"))).toMatchObject([{ kind: "line", bytes: Buffer.from("12345678") }]);
+  });
+
+  test("holds a line that comes byte by byte in not much more than its bytes, and charges them", () => {
+    const size = 1024 * 1024;
+    const budget = new UnfinishedBudget(size + 64 * 1024);
+    const framer = new LineFramer({ maxLineBytes: size, budget });
+    const byte = Buffer.from("x");
+    const { heapUsed } = process.memoryUsage();
+    for (let sent = 0; sent < size; sent += 1) framer.push(byte);
+    expect(budget.take(2 * 64 * 1024)).toBe(false);
+    // An object for each byte takes 100 MiB.
+    expect(process.memoryUsage().heapUsed - heapUsed).toBeLessThan(50 * 1024 * 1024);
+    const [line] = framer.push(Buffer.from("\n"));
+    expect(line?.kind === "line" && line.bytes.equals(Buffer.alloc(size, "x"))).toBe(true);
+  });
+
+  test("gives lines among blank ones that do not keep the chunk alive", () => {
+    const chunk = Buffer.alloc(64 * 1024, "\n");
+    chunk.write("{}", 1000);
+    const framer = new LineFramer({ maxLineBytes: 100, budget: new UnfinishedBudget(PLENTY) });
+    const kept = framer.push(chunk).map((frame) => (frame.kind === "line" ? frame.bytes : chunk));
+    expect(kept).toEqual([Buffer.from("{}")]);
+    expect(kept[0]?.buffer.byteLength).toBeLessThan(chunk.length);
   });
 });

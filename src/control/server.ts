@@ -4,6 +4,9 @@ import type { Hono } from "hono";
 import { PatterndError } from "../errors.ts";
 import { type ListeningSocket, listenOn } from "../socket.ts";
 
+/** Who asks comes and goes; more at once are closed, so that they never take the descriptors that the store needs. */
+const MAX_CONNECTIONS = 64;
+
 /** HTTP on a Unix socket. */
 export class ControlServer {
   readonly #server: Server;
@@ -18,6 +21,7 @@ export class ControlServer {
   static async listen(app: Hono, path: string, mode: number): Promise<ControlServer> {
     const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false });
     if (!(server instanceof Server)) throw new PatterndError("internal", "expected a plain HTTP server");
+    server.maxConnections = MAX_CONNECTIONS;
     return new ControlServer(server, await listenOn(server, path, mode));
   }
 

@@ -1,11 +1,14 @@
 import type { Socket } from "node:net";
 import type { Admission, Entry, Sender, Settlement } from "../pattern/settlement.ts";
 import { entryOf } from "./entry.ts";
-import { type Frame, LineFramer, type UnfinishedBudget } from "./framing.ts";
+import { type Frame, LineFramer } from "./framing.ts";
 import { parseHello, Replies } from "./replies.ts";
+import type { UnfinishedBudget } from "./unfinished.ts";
 
 /** How long a connection must be silent before it counts as finished while the daemon stops. */
 const SILENCE_MS = 50;
+
+const NEWLINE = 10;
 
 /** Where a connection hands its lines to. */
 export interface Sink {
@@ -127,10 +130,20 @@ export class Connection implements Sender {
     return stored + rejected + notCollected;
   }
 
+  /** What may not be taken yet goes back to the socket: a chunk of tiny lines takes up 200 times its size here. */
   #read(chunk: Buffer): void {
     this.#silence?.refresh();
-    for (const frame of this.#framer.push(chunk)) {
-      if (!this.#isEnded) this.#take(frame);
+    for (let rest = chunk; rest.length > 0 && !this.#isEnded; ) {
+      this.#heedAdmission();
+      if (this.#isHeldBack) {
+        this.#socket.unshift(rest);
+        return;
+      }
+      const end = this.#isFirst && this.#options.sink.admission === "closed" ? lineEnd(rest) : rest.length;
+      for (const frame of this.#framer.push(rest.subarray(0, end))) {
+        if (!this.#isEnded) this.#take(frame);
+      }
+      rest = rest.subarray(end);
     }
     this.#heedAdmission();
   }
@@ -138,7 +151,7 @@ export class Connection implements Sender {
   /** Who said hello waits for acks, and can wait for room. Any other sender is better off with an error than stalled. */
   #heedAdmission(): void {
     const { sink } = this.#options;
-    if (this.#isEnded || sink.admission === "open") return;
+    if (this.#isEnded || this.#isHeldBack || sink.admission === "open") return;
     if (sink.admission === "closed" && !this.#saidHello) {
       // Its first line, which may be a hello, has not come yet.
       if (!this.#isFirst) this.#turnAway();
@@ -149,8 +162,8 @@ export class Connection implements Sender {
     sink.onAdmission(() => {
       this.#isHeldBack = false;
       if (this.#isEnded) return;
-      this.#socket.resume();
       this.#heedAdmission();
+      if (!this.#isHeldBack) this.#socket.resume();
     });
   }
 
@@ -204,6 +217,11 @@ export class Connection implements Sender {
     this.#replies.refuseHello();
     this.#resolveEnded();
   }
+}
+
+/** Where the first line ends, its newline included. */
+function lineEnd(bytes: Buffer): number {
+  return bytes.indexOf(NEWLINE) + 1 || bytes.length;
 }
 
 function signal(): [Promise<void>, () => void] {

@@ -1,5 +1,6 @@
 /** Bytes in, lines out: pure, no socket. However the bytes are cut into chunks, the lines are the same. */
 import { createHash, type Hash } from "node:crypto";
+import { type UnfinishedBudget, UnfinishedLine } from "./unfinished.ts";
 
 /** Of a line that is too large to be kept whole, this much is kept. */
 export const HEAD_BYTES = 64 * 1024;
@@ -19,25 +20,6 @@ export interface OversizedLine {
   readonly sha256: string;
 }
 
-/** What all connections together may hold of lines that are not finished yet. */
-export class UnfinishedBudget {
-  #left: number;
-
-  constructor(bytes: number) {
-    this.#left = bytes;
-  }
-
-  take(bytes: number): boolean {
-    if (bytes > this.#left) return false;
-    this.#left -= bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#left += bytes;
-  }
-}
-
 interface Discarding {
   readonly code: OversizedLine["code"];
   readonly head: Buffer;
@@ -53,14 +35,14 @@ export interface FramerOptions {
 export class LineFramer {
   readonly #maxLineBytes: number;
   readonly #budget: UnfinishedBudget;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
+  readonly #held: UnfinishedLine;
   #discarding: Discarding | undefined;
   #atStart = true;
 
   constructor(options: FramerOptions) {
     this.#maxLineBytes = options.maxLineBytes;
     this.#budget = options.budget;
+    this.#held = new UnfinishedLine(options.budget);
   }
 
   /** The lines that this chunk completes; blank ones are dropped. */
@@ -72,54 +54,48 @@ export class LineFramer {
       start = end + 1;
     }
     if (start < chunk.length) this.#hold(chunk.subarray(start));
-    return frames;
+    return ofTheirOwn(frames, chunk.length);
   }
 
   /** What is left when the sender has finished. */
   end(): Frame[] {
     const frames: Frame[] = [];
-    if (this.#heldBytes > 0 || this.#discarding) this.#finish(Buffer.alloc(0), false, frames);
+    if (this.#held.length > 0 || this.#discarding) this.#finish(Buffer.alloc(0), false, frames);
     return frames;
   }
 
   /** Gives back what this connection holds of the shared budget, and forgets it. */
   close(): void {
-    this.#release();
+    this.#held.release();
     if (this.#discarding) this.#budget.give(this.#discarding.head.length);
     this.#discarding = undefined;
   }
 
   #finish(part: Buffer, terminated: boolean, frames: Frame[]): void {
-    if (!this.#discarding && this.#heldBytes + part.length > this.#maxLineBytes)
+    if (!this.#discarding && this.#held.length + part.length > this.#maxLineBytes)
       this.#discard("line_too_long");
     if (this.#discarding) {
       frames.push(this.#endDiscarding(this.#discarding, part));
       return;
     }
-    const whole = this.#heldBytes === 0 ? part : Buffer.concat([...this.#held, part]);
-    this.#release();
+    const whole = this.#held.with(part);
+    this.#held.release();
     const bytes = this.#trim(whole);
     if (!isBlank(bytes)) frames.push({ kind: "line", bytes, terminated });
   }
 
   #hold(part: Buffer): void {
     if (!this.#discarding) {
-      if (this.#heldBytes + part.length > this.#maxLineBytes) this.#discard("line_too_long");
-      else if (!this.#budget.take(part.length)) this.#discard("overloaded");
+      if (this.#held.length + part.length > this.#maxLineBytes) this.#discard("line_too_long");
+      else if (!this.#held.add(part)) this.#discard("overloaded");
     }
-    if (this.#discarding) {
-      this.#discarding = this.#passOver(this.#discarding, part);
-      return;
-    }
-    // A copy: a few held bytes must not keep a whole chunk of the socket's alive.
-    this.#held.push(Buffer.from(part));
-    this.#heldBytes += part.length;
+    if (this.#discarding) this.#discarding = this.#passOver(this.#discarding, part);
   }
 
   /** From here to the next newline only a head, a length and a digest are kept. */
   #discard(code: OversizedLine["code"]): void {
-    const held = Buffer.concat(this.#held);
-    this.#release();
+    const held = this.#held.with(Buffer.alloc(0));
+    this.#held.release();
     const nothing: Discarding = { code, head: Buffer.alloc(0), hash: createHash("sha256"), length: 0 };
     this.#discarding = this.#passOver(nothing, held);
   }
@@ -142,12 +118,6 @@ export class LineFramer {
     return { kind: "oversized", code, head, length, sha256: hash.digest("hex") };
   }
 
-  #release(): void {
-    this.#budget.give(this.#heldBytes);
-    this.#held = [];
-    this.#heldBytes = 0;
-  }
-
   /** Without the carriage return of a CRLF and, before the first line, the byte order mark. */
   #trim(line: Buffer): Buffer {
     const first = this.#atStart;
@@ -156,6 +126,16 @@ export class LineFramer {
     const end = line.at(-1) === 13 ? line.length - 1 : line.length;
     return start === 0 && end === line.length ? line : line.subarray(start, Math.max(start, end));
   }
+}
+
+/** Lines that are little of their chunk, among blank ones or behind a long one, must not keep all of it alive. */
+function ofTheirOwn(frames: Frame[], chunkBytes: number): Frame[] {
+  let bytes = 0;
+  for (const frame of frames) if (frame.kind === "line") bytes += frame.bytes.length;
+  if (4 * bytes >= chunkBytes) return frames;
+  return frames.map((frame) =>
+    frame.kind === "line" ? { ...frame, bytes: Buffer.from(frame.bytes) } : frame,
+  );
 }
 
 function isBlank(line: Buffer): boolean {

@@ -1,4 +1,5 @@
-import { type Frame, LineFramer, UnfinishedBudget } from "./framing.ts";
+import { type Frame, LineFramer } from "./framing.ts";
+import { UnfinishedBudget } from "./unfinished.ts";
 
 export interface NumberedFrame {
   /** Counted from 1, blank lines too: as an editor counts. */

@@ -11,7 +11,8 @@ import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { Sender, Settlement } from "../pattern/settlement.ts";
 import type { Sink } from "./connection.ts";
 import { entryOf } from "./entry.ts";
-import { type Frame, LineFramer, UnfinishedBudget } from "./framing.ts";
+import { type Frame, LineFramer } from "./framing.ts";
+import { UnfinishedBudget } from "./unfinished.ts";
 
 const SCAN_MS = 10_000;
 const CHUNK_BYTES = 256 * 1024;

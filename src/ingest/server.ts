@@ -2,7 +2,7 @@ import { createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { type ListeningSocket, listenOn } from "../socket.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
-import { UnfinishedBudget } from "./framing.ts";
+import { UnfinishedBudget } from "./unfinished.ts";
 
 export interface IngestOptions extends Omit<ConnectionOptions, "budget"> {
   readonly socket: string;

@@ -18,7 +18,7 @@ while chunk := s.recv(65536):
 
 /** As docs/protocol.md shows them: each sends standard input and prints what it is told. */
 const CLIENTS: Readonly<Record<string, (socket: string) => readonly string[]>> = {
-  socat: (socket) => ["-t2", "-", `UNIX-CONNECT:${socket}`],
+  socat: (socket) => ["-t2", "-T2", "-", `UNIX-CONNECT:${socket},connect-timeout=2`],
   nc: (socket) => ["-NU", "-w2", socket],
   python3: (socket) => ["-c", PYTHON, socket],
 };

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
@@ -20,32 +20,28 @@ const logLine = v.looseObject({
 });
 export type LogLine = v.InferOutput<typeof logLine>;
 
-const started = v.object({ ingest: v.string(), query: v.string(), control: v.string() });
-export type Sockets = v.InferOutput<typeof started>;
+const started = v.object({
+  pid: v.number(),
+  ingest: v.string(),
+  query: v.string(),
+  control: v.string(),
+});
+export type Sockets = Omit<v.InferOutput<typeof started>, "pid">;
 
 export interface StartOptions {
   readonly backend: BackendKind;
   /** Further keys of the configuration file. */
   readonly config?: object;
   readonly env?: Readonly<Record<string, string>>;
-  /** The state folder is a file system of its own, of this size, that goes with the daemon: `DaemonProcess.inside`. */
-  readonly diskBytes?: number;
+  /** How many files it may have open at once; as many as the tests may if not said. */
+  readonly openFiles?: number;
+  /** A small file system of its own, mounted there for nobody else. */
+  readonly disk?: { readonly path: string; readonly bytes: number };
 }
 
-/** Runs "$@" where the folder $0 is a file system of $DISK bytes. */
-const ON_A_SMALL_DISK = 'mkdir -p "$0" && mount -t tmpfs -o size="$DISK",mode=700 tmpfs "$0" && exec "$@"';
-const OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount"] as const;
-
-/** Whether a process may have mounts of its own here. */
-export function hasSmallDisks(): boolean {
-  const [command, ...options] = OWN_MOUNTS;
-  const folder = mkdtempSync(join(tmpdir(), "patternd-disk-"));
-  const tried = spawnSync(command, [...options, "sh", "-c", ON_A_SMALL_DISK, folder, "true"], {
-    env: { PATH: process.env.PATH ?? "", DISK: "65536" },
-  });
-  rmSync(folder, { recursive: true });
-  return tried.status === 0;
-}
+/** Whether a daemon may have a file system of its own here. */
+export const hasOwnDisks =
+  spawnSync("unshare", ["-Urm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
 
 /** One user's folders, removed with every daemon that runs in them when the test is over. */
 export class Home {
@@ -70,24 +66,29 @@ export class Home {
   /** Resolves when the sockets are served; rejects with what the daemon said when it ends before. */
   async start(options: StartOptions): Promise<Daemon> {
     const process = this.launch(options);
-    const sockets = v.parse(started, await process.event("daemon.started"));
-    return Object.assign(process, { sockets });
+    const { pid, ...sockets } = v.parse(started, await process.event("daemon.started"));
+    return Object.assign(process, { pid, sockets });
   }
 
   /** For a daemon that is not expected to get as far as `daemon.started`. */
-  launch({ backend, config = {}, env = {}, diskBytes }: StartOptions): DaemonProcess {
+  launch({ backend, config = {}, env = {}, openFiles, disk }: StartOptions): DaemonProcess {
     mkdirSync(this.folder, { recursive: true });
     const file = join(this.folder, `config-${this.#daemons.length}.json`);
     writeFileSync(file, JSON.stringify({ backend, ...config }));
-    const before =
-      diskBytes === undefined ? [] : [...OWN_MOUNTS, "sh", "-c", ON_A_SMALL_DISK, dirname(this.state)];
-    const daemon = new DaemonProcess(file, { ...this.env, ...env, DISK: String(diskBytes ?? 0) }, before);
+    const node = [process.execPath, PROGRAM, "start", "--config", file];
+    const first = [
+      ...(openFiles === undefined ? [] : [`ulimit -n ${openFiles}`]),
+      ...(disk ? [`mount -t tmpfs -o size=${disk.bytes} tmpfs "${disk.path}"`] : []),
+    ];
+    const shell = ["sh", "-c", [...first, 'exec "$@"'].join(" && "), "sh", ...node];
+    const command = [...(disk ? ["unshare", "-Urm"] : []), ...(first.length > 0 ? shell : node)];
+    const daemon = new DaemonProcess(command, { ...this.env, ...env });
     this.#daemons.push(daemon);
     return daemon;
   }
 }
 
-export type Daemon = DaemonProcess & { readonly sockets: Sockets };
+export type Daemon = DaemonProcess & { readonly pid: number; readonly sockets: Sockets };
 
 export class DaemonProcess {
   /** Everything on standard output so far. */
@@ -99,10 +100,11 @@ export class DaemonProcess {
   #errors = "";
   #isOver = false;
 
-  /** `before`: a command that replaces itself with the one that follows. */
-  constructor(config: string, env: Record<string, string>, before: readonly string[] = []) {
-    const [command = "", ...args] = [...before, process.execPath, PROGRAM, "start", "--config", config];
-    const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  constructor([program = "", ...parameters]: readonly string[], env: Record<string, string>) {
+    const child = spawn(program, parameters, {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     this.#changes.setMaxListeners(0);
     createInterface({ input: child.stdout }).on("line", (line) => {

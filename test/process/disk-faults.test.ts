@@ -1,9 +1,9 @@
 /** A disk that fails: every promise is kept, the trouble is said once, and all goes on when it is over. */
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { askHealth, lines, send } from "./client.ts";
-import { BACKENDS, type Daemon, Home, hasSmallDisks } from "./daemon.ts";
+import { BACKENDS, type Daemon, Home, hasOwnDisks } from "./daemon.ts";
 import { expectAllKept } from "./faults/kept.ts";
 import { AckingSender } from "./faults/ledger.ts";
 import { faulty } from "./faults/plan.ts";
@@ -83,11 +83,15 @@ test("an index that can't be written is no trouble", async () => {
 });
 
 describe.each(BACKENDS)("%s on a disk that is really full", (backend) => {
-  test.skipIf(!hasSmallDisks())(
+  test.skipIf(!hasOwnDisks)(
     "(skipped where there is no unshare) keeps every promise and resumes",
     async () => {
       const home = new Home();
-      const daemon = await home.start({ backend, diskBytes: 24 * 1024 * 1024 });
+      mkdirSync(dirname(home.state));
+      const daemon = await home.start({
+        backend,
+        disk: { path: dirname(home.state), bytes: 24 * 1024 * 1024 },
+      });
       const sender = new AckingSender("s", seeded(5));
       await acknowledgements(sender, daemon.sockets.ingest, 3);
       const ballast = daemon.inside(join(home.state, "ballast"));
