@@ -29,7 +29,8 @@ const CATALOGUE = {
   sqlite_unavailable:
     "Run `npm rebuild better-sqlite3`, or use backend filesystem, which needs no native code.",
   store_closed: "Open the store again.",
-  store_failed: "Check the disk (space, permissions, health) that holds the store.",
+  store_failed:
+    "Check the disk (space, permissions, health) that holds the store; `patternd check-store` says whether the store is whole.",
   store_foreign: "Choose another path: patternd does not touch what it did not create.",
   store_locked: "Stop the process that holds the store, or open it with readOnly.",
   store_newer: "Use the version of patternd that wrote this store, or a newer one.",

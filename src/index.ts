@@ -1,6 +1,7 @@
 /** The library: what programs import from "patternd" (docs/library.md). */
 export { type ErrorCode, PatterndError } from "./errors.ts";
 export { PatternError } from "./library/error.ts";
+export { type MigrationPlace, migrate } from "./library/migrate.ts";
 export type { CompressionOptions, DeletionOptions, StorageOptions } from "./library/options.ts";
 export {
   type AgentUsagePattern,
@@ -26,5 +27,4 @@ export type {
 } from "./pattern/schema.ts";
 export type { Outcome } from "./pattern/settlement.ts";
 export type { StoreRepair } from "./store/backend.ts";
-export { type Migrated, type MigrateOptions, type MigrationProgress, migrate } from "./store/migrate.ts";
-export type { StorePlace } from "./store/open.ts";
+export type { Migrated, MigrateOptions, MigrationProgress } from "./store/migrate.ts";

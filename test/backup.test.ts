@@ -213,3 +213,18 @@ test("whatever moves between the days while they are copied is in the copy once"
   );
   expect(moved).toBeGreaterThan(5);
 }, 120_000);
+
+test("a backup of sqlite is read without a file beside it, as on a disk that can't be written", async () => {
+  const { place, at, from, open } = createRig("sqlite");
+  await fill(await place.open(), errorLine("a", "2026-05-01"));
+  await backup(from, at("copy"));
+  const files = () => readdirSync(place.folder).filter((name) => name.startsWith("copy"));
+  const copy = await open("copy");
+  expect(await walk(copy, {}, 100)).toEqual([errorLine("a", "2026-05-01")]);
+  expect(files()).toEqual(["copy.db"]);
+  await copy.close();
+  // A writer has its WAL again.
+  const writer = await place.open({ path: at("copy") });
+  await fill(writer, errorLine("b", "2026-05-01"));
+  expect(files()).toContain("copy.db-wal");
+});

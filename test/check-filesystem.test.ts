@@ -234,6 +234,8 @@ const cases: Record<string, Damage> = {
     damage: (store) => {
       chmodSync(join(store, NOTES), 0o644);
       chmodSync(join(store, "2026/05"), 0o755);
+      // Nobody else's: as whole as it was.
+      chmodSync(join(store, "store.json"), 0o400);
     },
     finds: ["mode_wrong", "mode_wrong"],
   },

@@ -1,5 +1,14 @@
 /** A database, damaged in one way: what a check finds, and what a repair makes of it. */
-import { chmodSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import * as fc from "fast-check";
@@ -159,6 +168,8 @@ test("what stands alone, or lets others read, is said", async () => {
   expect(kindsOf(await findings(file))).toEqual(["mode_wrong"]);
   await repairs(file);
   expect(statSync(file).mode & 0o777).toBe(0o600);
+  chmodSync(file, 0o400);
+  expect(await findings(file)).toEqual([]);
   renameSync(file, `${file}-wal`);
   expect(kindsOf(await findings(file))).toEqual(["wal_alone"]);
   expect(await repairs(file)).toEqual([]);
@@ -199,4 +210,24 @@ test("a whole store has no finding, whatever happened to it, and while it is ope
     }),
     { seed: newSeed("check of sqlite after histories"), numRuns: 30 },
   );
+});
+
+test("a database that can't be read where it is is not called damaged", async () => {
+  const { place, file } = await closed();
+  // What a folder without permission to write does, to root too.
+  rmSync(`${file}-wal`, { force: true });
+  mkdirSync(`${file}-wal`);
+  const said = { code: "store_failed", message: expect.stringContaining("can't be read where it is") };
+  await expect(findings(file)).rejects.toMatchObject(said);
+  await expect(place.open({ readOnly: true })).rejects.toMatchObject(said);
+});
+
+test("what waits in the WAL counts among the bytes", async () => {
+  const { place, file } = await closed();
+  const backend = await place.open();
+  await backend.write([note("wide", { context: { wide: "x".repeat(500_000) } })]);
+  const tally = { patterns: 0, bytes: 0 };
+  expect(await findingsOf(await sqliteChecker(file), tally)).toEqual([]);
+  expect(tally.bytes).toBe(statSync(file).size + statSync(`${file}-wal`).size);
+  expect(tally.bytes).toBeGreaterThan(500_000);
 });

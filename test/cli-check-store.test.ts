@@ -1,5 +1,5 @@
 /** `patternd check-store` in real processes, with and without a daemon. */
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createWorld, emitSettled, errorLine, linesOf, type World } from "./cli-world.ts";
@@ -105,4 +105,18 @@ test("a store that is not there, or somebody else's, is an error", async () => {
   expect(foreign.status).toBe(1);
   expect(foreign.stderr).toContain("not a store of patternd");
   expect((await world.run(["check-store", "--store", "nothing"])).status).toBe(64);
+});
+
+test("what the system refuses a repair is told in our terms", async () => {
+  const world = createWorld();
+  const daemon = await world.start();
+  await emitSettled(world, ["emit"], lines.join("\n"));
+  expect(await daemon.stop()).toBe(0);
+  appendFileSync(segment(world), "no pattern\n");
+  const lock = join(store(world), ".lock");
+  rmSync(lock);
+  mkdirSync(lock, { mode: 0o700 });
+  const { status, stderr } = await world.run(["check-store", "--repair"]);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^patternd: filesystem:\S+patterns: EISDIR: .*\.lock'\nCheck its permissions/);
 });

@@ -274,3 +274,15 @@ test("a signal ends the daemon when all is settled; a second one does not wait",
   await daemon.logged("daemon.stopping");
   expect(await daemon.stop()).toBe(143);
 });
+
+test.each([
+  ["import", ""],
+  ["backup", ""],
+  ["export", "--out", ""],
+  ["check-config", "--config", ""],
+])("a path that is empty is wrong usage, not the working folder: %s %s", async (...args) => {
+  const world = createWorld();
+  const { status, stderr, stdout } = await world.run(args);
+  expect({ status, stdout }).toEqual({ status: 64, stdout: "" });
+  expect(stderr).toMatch(/^patternd: .* is invalid.* Expected a path\.\n$/);
+});

@@ -31,6 +31,14 @@ describe("the faults of a value", () => {
     expect(Math.min(said.accepted, said.refused)).toBeGreaterThan(50);
   });
 
+  test("name a long id alike wherever they are found, cut where characters end", () => {
+    const id = "🦊".repeat(256);
+    const ids = (value: object) => parser.faults(value).map(({ patternId }) => patternId);
+    const late = { ...whole("task_completion"), pattern_id: id, timestamp: "2026-02-30" };
+    expect(ids(late)).toEqual([id]);
+    expect(ids({ ...late, pattern_id: `${id}🦊` })).toEqual([id, id]);
+  });
+
   test("are all of them, each field once", () => {
     const { agent, ...data } = { ...DATA.task_completion, duration_ms: -0.5, success: "yes" };
     const context = { ...CONTEXT, tags: ["a", 1, "\0"], timestamp: "2026-02-30", environment: "prod" };

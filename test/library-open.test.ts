@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { PatternStorage, type TaskCompletionPattern } from "../src/index.ts";
+import { migrate, PatternStorage, type TaskCompletionPattern } from "../src/index.ts";
 
 const TASK: TaskCompletionPattern = {
   pattern_id: "a",
@@ -74,4 +74,69 @@ describe("opening", () => {
     await storage.close();
     expect([existsSync(join(first, "store")), existsSync(join(second, "store"))]).toEqual([true, false]);
   });
+});
+
+test("arguments that TypeScript would not let through are named", async () => {
+  const path = join(newFolder(), "store");
+  const bad = (message: string) => ({
+    code: "bad_request",
+    message,
+    hint: expect.stringContaining("docs/library.md"),
+  });
+  await expect(PatternStorage.open(JSON.parse("{}"))).rejects.toMatchObject(
+    bad("path: expected a path, got nothing"),
+  );
+  await expect(migrate(JSON.parse("{}"), { path })).rejects.toMatchObject(
+    bad("path: expected a path, got nothing"),
+  );
+  await expect(migrate({ path }, JSON.parse('{"path":"x","backend":"pg"}'))).rejects.toMatchObject({
+    code: "backend_unknown",
+  });
+  for (const backend of ["filesystem", "sqlite"] as const) {
+    await using storage = await PatternStorage.open({ backend, path });
+    await expect(storage.saveMany(JSON.parse("{}"))).rejects.toMatchObject(
+      bad("expected a list of patterns"),
+    );
+    await expect(storage.load(JSON.parse("5"))).rejects.toMatchObject(bad("id: expected text, got 5"));
+    await expect(storage.saveLine(JSON.parse("{}"))).rejects.toMatchObject(
+      bad("line: expected text, got an object"),
+    );
+    await expect(storage.query(JSON.parse("null"))).rejects.toMatchObject(
+      bad("expected an object, got null"),
+    );
+    await expect(storage.query(JSON.parse('{"tags":"x"}'))).rejects.toMatchObject({
+      code: "bad_request",
+      message: "tags: expected a list of texts",
+    });
+  }
+});
+
+test("a store that is open for reading only says how to write to it", async () => {
+  const path = join(newFolder(), "store");
+  await (await PatternStorage.open({ path })).close();
+  await using storage = await PatternStorage.open({ path, readOnly: true });
+  await expect(storage.save(TASK)).rejects.toMatchObject({
+    code: "store_failed",
+    hint: "Open the store without readOnly to write to it.",
+  });
+});
+
+test("a file in the place of a store of files is told to be one", async () => {
+  const path = join(newFolder(), "store.db");
+  await (await PatternStorage.open({ backend: "sqlite", path })).close();
+  for (const readOnly of [true, false]) {
+    const message = `${path} is a file; a filesystem store is a folder`;
+    await expect(PatternStorage.open({ path, readOnly })).rejects.toMatchObject({
+      code: "store_foreign",
+      message,
+    });
+  }
+});
+
+test("migrate takes a store of files where no backend is said, as open does", async () => {
+  const [path, copy] = [join(newFolder(), "store"), join(newFolder(), "copy")];
+  const storage = await PatternStorage.open({ path });
+  await storage.save(TASK);
+  await storage.close();
+  expect(await migrate({ path }, { path: copy })).toMatchObject({ patterns: 1, written: 1 });
 });

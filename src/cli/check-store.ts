@@ -1,5 +1,5 @@
 import { loadConfig } from "../config/load.ts";
-import { PatterndError } from "../errors.ts";
+import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import { checkerOf } from "../store/check.ts";
 import { type Finding, kindOf, type Repaired, type StoreChecker, type Tally } from "../store/finding.ts";
 import { configuredPlace, parsePlace, placeText } from "./place.ts";
@@ -19,20 +19,23 @@ export async function checkStore(flags: Flags): Promise<number> {
     flags.store === undefined
       ? configuredPlace(loadConfig({ file: flags.config, env: process.env }))
       : parsePlace("--store", flags.store);
-  const checker = await checkerOf(place);
-  const findings = await check(checker, flags, placeText(place));
-  if (!flags.repair || findings === 0) return findings === 0 ? 0 : 1;
-  let repaired = 0;
+  const store = placeText(place);
   try {
-    for await (const one of checker.repair()) {
-      repaired += 1;
-      await print(repairText(one, flags.json));
-    }
+    return (await isWhole(await checkerOf(place), flags, store)) ? 0 : 1;
   } catch (error) {
-    throw refusedRepair(error);
+    throw inTermsOf(store, error);
   }
-  if (repaired === 0) return 1;
-  return (await check(checker, flags, placeText(place))) === 0 ? 0 : 1;
+}
+
+async function isWhole(checker: StoreChecker, flags: Flags, store: string): Promise<boolean> {
+  const findings = await check(checker, flags, store);
+  if (!flags.repair || findings === 0) return findings === 0;
+  let repaired = 0;
+  for await (const one of checker.repair()) {
+    repaired += 1;
+    await print(repairText(one, flags.json));
+  }
+  return repaired > 0 && (await check(checker, flags, store)) === 0;
 }
 
 /** Returns how many findings make the store less than whole. */
@@ -89,8 +92,14 @@ function repairText({ finding, keptAs }: Repaired, isJson: boolean): string {
   return `${printable(`repaired ${kind} in ${file}${at}${keptAs === undefined ? "" : `, kept in ${keptAs}`}`)}\n`;
 }
 
-function refusedRepair(error: unknown): unknown {
-  if (!(error instanceof PatterndError) || error.code !== "store_locked") return error;
+function inTermsOf(store: string, error: unknown): unknown {
+  const cause = error;
+  if (!(error instanceof PatterndError)) {
+    if (systemCode(error) === undefined) return error;
+    const hint = "Check its permissions, and the space and health of its disk.";
+    return new PatterndError("store_failed", `${store}: ${messageOf(error)}`, { cause, hint });
+  }
+  if (error.code !== "store_locked") return error;
   const hint = "Stop the daemon, then run this again: a repair needs the store for itself.";
-  return new PatterndError("store_locked", error.message, { cause: error, hint });
+  return new PatterndError("store_locked", error.message, { cause, hint });
 }

@@ -27,7 +27,12 @@ export async function importFrom(
   const name = source === "-" ? "standard input" : resolve(source);
   const input = source === "-" ? { name, content: standardInput() } : name;
   // Looked at first: a slip of the pen must not create a store.
-  const records = await openRecords(input, config.ingest.maxLineBytes);
+  const now = new Date();
+  const kept = new KeptRecords(config.rejected.path, now);
+  const records = await openRecords(input, {
+    maxBytes: config.ingest.maxLineBytes,
+    isOwn: (file) => kept.isIn(file),
+  });
   const store = await openStore(to.backend, {
     path: to.path,
     durability: config.durability,
@@ -37,8 +42,9 @@ export async function importFrom(
     onRepair: sayRepair,
   });
   try {
-    const { report, kept } = await run(records, store, config);
-    const summary = { source: name, store: placeText(to), kept_in: kept, ...report.summary() };
+    const report = new ImportReport(store.metadata.timezone, config.retention, now);
+    const keptIn = await run(records, store, { config, report, kept });
+    const summary = { source: name, store: placeText(to), kept_in: keptIn, ...report.summary() };
     await print(flags.json ? `${JSON.stringify(summary)}\n` : textOf(summary, name, to, config));
     return report.isWhole ? 0 : 1;
   } finally {
@@ -51,12 +57,15 @@ export function sayRepair({ file, bytes, keptAs }: StoreRepair): void {
   say(`${file} ended in ${counted(bytes, "byte")} of an unfinished write, kept in ${keptAs}`);
 }
 
-async function run(records: AsyncIterable<Found>, store: Backend, config: Config) {
-  const now = new Date();
-  const { timezone } = store.metadata;
-  const zone = new Zone(timezone);
-  const report = new ImportReport(timezone, config.retention, now);
-  const kept = new KeptRecords(config.rejected.path, now);
+interface Run {
+  readonly config: Config;
+  readonly report: ImportReport;
+  readonly kept: KeptRecords;
+}
+
+/** Returns the file that holds what was refused, if anything was. */
+async function run(records: AsyncIterable<Found>, store: Backend, { config, report, kept }: Run) {
+  const zone = new Zone(store.metadata.timezone);
   let file: string | undefined;
   try {
     await importRecords(records, store, {
@@ -70,7 +79,7 @@ async function run(records: AsyncIterable<Found>, store: Backend, config: Config
   } finally {
     file = kept.close();
   }
-  return { report, kept: file };
+  return file;
 }
 
 function textOf(
@@ -93,7 +102,7 @@ function textOf(
       return `${one.source}: ${one.code}${one.path === undefined ? "" : ` ${one.path}`}: ${one.message}`;
     }),
     ...listed("that can't be read", unreadable, (one) => one.message),
-    ...listed("passed over", passed_over, (one) => `${one.file}: ${one.message}`),
+    ...listed("passed over", passed_over, (one) => one.message),
   ];
   if (retention) {
     lines.push(

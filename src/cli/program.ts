@@ -1,5 +1,5 @@
 /** Every command but `emit`, by commander. Each command's code is loaded when it is asked for. */
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { VERSION } from "../version.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
@@ -91,7 +91,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
 function addTransfer(program: Command, done: (status: number) => void): void {
   withJson(withConfig(program.command("import")), "print the summary as one JSON object")
     .description("bring patterns in: a store of the Python library, NDJSON, JSON, or a folder of such")
-    .argument("<source>", "a file or a folder; - is standard input, of NDJSON or one JSON list")
+    .argument("<source>", "a file or a folder; - is standard input, of NDJSON or one JSON list", namedPath)
     .option("--to <backend:path>", "into this store (default: the configured one)")
     .action(async (source: string, flags: unknown) =>
       done(await (await import("./import.ts")).importFrom(source, v.parse(importFlags, flags))),
@@ -99,7 +99,11 @@ function addTransfer(program: Command, done: (status: number) => void): void {
   withFilters(withAsking(program.command("export")), "all")
     .description("write patterns as NDJSON or CSV, newest first")
     .addOption(new Option("--format <format>", "which").choices(["ndjson", "csv"]).default("ndjson"))
-    .option("--out <file>", "into this file, packed if its name ends in .gz (default: standard output)")
+    .option(
+      "--out <file>",
+      "into this file, packed if its name ends in .gz (default: standard output)",
+      namedPath,
+    )
     .action(async (flags: unknown) =>
       done(await (await import("./export.ts")).exportPatterns(v.parse(exportFlags, flags))),
     );
@@ -116,7 +120,7 @@ function addTransfer(program: Command, done: (status: number) => void): void {
 function addCare(program: Command, done: (status: number) => void): void {
   withJson(withConfig(program.command("backup")), "print the result as one JSON object")
     .description("copy the store, while the daemon writes to it or not")
-    .argument("<dest>", "a path where nothing is yet")
+    .argument("<dest>", "a path where nothing is yet", namedPath)
     .action(async (dest: string, flags: unknown) =>
       done(await (await import("./backup.ts")).backupStore(dest, v.parse(checkFlags, flags))),
     );
@@ -129,8 +133,14 @@ function addCare(program: Command, done: (status: number) => void): void {
     );
 }
 
+/** An empty one is a shell's variable that is not set, and would mean the working folder. */
+function namedPath(path: string): string {
+  if (path === "") throw new InvalidArgumentError("Expected a path.");
+  return path;
+}
+
 function withConfig(command: Command): Command {
-  return command.option("--config <file>", "configuration file");
+  return command.option("--config <file>", "configuration file", namedPath);
 }
 
 function withJson(command: Command, description: string): Command {

@@ -7,7 +7,7 @@ import { PatterndError } from "../errors.ts";
 import type { DeclaredTypes } from "../pattern/schema.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { OpenOptions, StoreRepair } from "../store/backend.ts";
-import { BACKEND_KINDS, type BackendKind } from "../store/open.ts";
+import { BACKEND_KINDS, type BackendKind, type StorePlace } from "../store/open.ts";
 import type { NoTypes } from "./pattern.ts";
 
 export interface StorageOptions<Types extends DeclaredTypes = NoTypes> {
@@ -47,13 +47,18 @@ const RETENTION = `expected a number of days above 0, at most ${MAX_DAYS}`;
 const retentionDays = v.pipe(v.number(RETENTION), v.gtValue(0, RETENTION), v.maxValue(MAX_DAYS, RETENTION));
 const AFTER = `expected a number of days from 0 to ${MAX_DAYS}`;
 const afterDays = v.pipe(v.number(AFTER), v.minValue(0, AFTER), v.maxValue(MAX_DAYS, AFTER));
-const optionsSchema = v.strictObject({
+const place = {
   backend: v.optional(v.unknown(), "filesystem"),
   path: v.pipe(
     v.string(PATH),
     v.nonEmpty(PATH),
     v.check((text) => !text.includes("\0"), "expected a path without NUL characters"),
   ),
+};
+// Of what an object must have, only the path is ever missing.
+const placeSchema = v.strictObject(place, PATH);
+const storageEntries = {
+  ...place,
   durability,
   readOnly: v.optional(v.boolean("expected true or false"), false),
   timezone,
@@ -61,7 +66,8 @@ const optionsSchema = v.strictObject({
   retentionDays: v.optional(retentionDays, 90),
   compressAfterDays: v.optional(afterDays, 30),
   onRepair: v.optional(v.function("expected a function")),
-});
+};
+const optionsSchema = v.strictObject(storageEntries, PATH);
 const typesSchema = v.strictObject({ types });
 const deletionSchema = v.strictObject({ retentionDays: v.optional(retentionDays) });
 const compressionSchema = v.strictObject({ afterDays: v.optional(afterDays) });
@@ -85,14 +91,23 @@ export interface UpkeepDays {
 export function parseOptions(options: unknown): Opening {
   const { backend, path, timezone: zone, types: declared, ...others } = parse(optionsSchema, options);
   const { retentionDays, compressAfterDays, onRepair = () => {}, ...rest } = others;
-  const kind = BACKEND_KINDS.find((known) => known === backend);
-  if (kind === undefined) {
-    const message = `backend: expected one of ${BACKEND_KINDS.join(", ")}, got ${shown(backend)}`;
-    throw new PatterndError("backend_unknown", message);
-  }
+  const kind = kindOf(backend);
   const holder = "a program that uses the library";
   const store = { ...rest, path: resolve(path), timezone: zone ?? Zone.host().id, holder };
   return { kind, store, types: declared, upkeep: { retentionDays, compressAfterDays }, onRepair };
+}
+
+function kindOf(backend: unknown): BackendKind {
+  const kind = BACKEND_KINDS.find((known) => known === backend);
+  if (kind !== undefined) return kind;
+  const message = `backend: expected one of ${BACKEND_KINDS.join(", ")}, got ${shown(backend)}`;
+  throw new PatterndError("backend_unknown", message);
+}
+
+/** @throws PatterndError `bad_request`, naming every fault; `backend_unknown`. */
+export function parsePlace(given: unknown): StorePlace {
+  const { backend, path } = parse(placeSchema, given);
+  return { backend: kindOf(backend), path: resolve(path) };
 }
 
 /** @throws PatterndError `bad_request`, naming every fault. */

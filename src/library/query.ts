@@ -1,5 +1,7 @@
 /** A question as the library's users ask it. */
+import { shown } from "../config/keys.ts";
 import { PatterndError } from "../errors.ts";
+import { isObject } from "../pattern/schema.ts";
 import { Zone } from "../pattern/zone.ts";
 import { parseQuery, type Question } from "../store/query.ts";
 
@@ -34,6 +36,7 @@ export interface QueryOptions {
 
 /** @throws PatterndError `bad_request`, naming the option. */
 export function parseOptionsOfQuery(options: QueryOptions, maxLimit: number): Question {
+  requireObject(options);
   const { startDate, endDate, success, where, limit, ...others } = options;
   const parameters = {
     ...others,
@@ -46,10 +49,23 @@ export function parseOptionsOfQuery(options: QueryOptions, maxLimit: number): Qu
   return parseQuery(parameters, Zone.host(), maxLimit);
 }
 
+function requireObject(value: unknown): void {
+  if (!isObject(value)) throw badRequest(`expected an object, got ${shown(value)}`);
+}
+
+/** @throws PatterndError `bad_request` if what a program hands in is no text. */
+export function requireText(name: string, value: unknown): void {
+  if (typeof value !== "string") throw badRequest(`${name}: expected text, got ${shown(value)}`);
+}
+
+export function badRequest(message: string): PatterndError {
+  return new PatterndError("bad_request", message, { hint: "docs/library.md lists what can be asked for." });
+}
+
 function dateText(name: string, date: Date | string | undefined): string | undefined {
   if (!(date instanceof Date)) return date;
   if (Number.isNaN(date.getTime())) {
-    throw new PatterndError("bad_request", `${name}: expected a date, got an invalid Date`);
+    throw badRequest(`${name}: expected a date, got an invalid Date`);
   }
   return date.toISOString();
 }

@@ -19,7 +19,7 @@ import {
   type UpkeepDays,
 } from "./options.ts";
 import type { NoTypes, Pattern } from "./pattern.ts";
-import { parseOptionsOfQuery, type QueryOptions } from "./query.ts";
+import { badRequest, parseOptionsOfQuery, type QueryOptions, requireText } from "./query.ts";
 
 /** Of what is asked for page by page: as many digits as a limit may have. */
 const MAX_LIMIT = 999_999_999_999_999;
@@ -82,12 +82,15 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
    * @throws PatternError whose `index` says which one is invalid, or refused by the store.
    */
   async saveMany(patterns: Iterable<Pattern<Types>>): Promise<Outcome[]> {
+    // Array.from would take any object without patterns for none of them.
+    if (typeof patterns?.[Symbol.iterator] !== "function") throw badRequest("expected a list of patterns");
     const parsed = Array.from(patterns, (pattern, index) => parseObject(this.#parser, pattern, index));
     return this.#write(parsed, "many");
   }
 
   /** Stores this very text, one pattern on one line. @throws PatternError if the pattern is invalid. */
   async saveLine(line: string): Promise<Outcome> {
+    requireText("line", line);
     return this.#saveOne(parseLine(this.#parser, line));
   }
 
@@ -98,7 +101,8 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   }
 
   /** The text that was saved, or undefined. */
-  loadLine(id: string): Promise<string | undefined> {
+  async loadLine(id: string): Promise<string | undefined> {
+    requireText("id", id);
     return this.#store.get(id);
   }
 
@@ -110,8 +114,7 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   /** The texts that were saved, up to `limit`. @throws PatterndError `bad_request`, naming the option. */
   async queryLines(options: QueryOptions = {}): Promise<string[]> {
     const lines: string[] = [];
-    const limited = { ...options, limit: options.limit ?? DEFAULT_LIMIT };
-    for await (const line of this.iterateLines(limited)) lines.push(line);
+    for await (const line of this.#linesOf(options, DEFAULT_LIMIT)) lines.push(line);
     return lines;
   }
 
@@ -132,19 +135,8 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   }
 
   /** Every text that is asked for, one after the other, however many. @throws PatterndError `bad_request`. */
-  async *iterateLines(options: QueryOptions = {}): AsyncGenerator<string, void, undefined> {
-    const { filter, page } = parseOptionsOfQuery(options, MAX_LIMIT);
-    let left = options.limit === undefined ? Number.POSITIVE_INFINITY : page.limit;
-    let after = page.after;
-    do {
-      const { lines, next } = await this.#store.query(filter, {
-        limit: Math.min(left, MAX_PAGE_LIMIT),
-        after,
-      });
-      yield* lines;
-      left -= lines.length;
-      after = next;
-    } while (left > 0 && after);
+  iterateLines(options: QueryOptions = {}): AsyncGenerator<string, void, undefined> {
+    return this.#linesOf(options, Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -174,6 +166,22 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** `most`: where the options don't say. */
+  async *#linesOf(options: QueryOptions, most: number): AsyncGenerator<string, void, undefined> {
+    const { filter, page } = parseOptionsOfQuery(options, MAX_LIMIT);
+    let left = options.limit === undefined ? most : page.limit;
+    let after = page.after;
+    do {
+      const { lines, next } = await this.#store.query(filter, {
+        limit: Math.min(left, MAX_PAGE_LIMIT),
+        after,
+      });
+      yield* lines;
+      left -= lines.length;
+      after = next;
+    } while (left > 0 && after);
   }
 
   async #saveOne(pattern: StoredPattern): Promise<Outcome> {

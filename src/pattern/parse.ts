@@ -11,6 +11,8 @@ import type { Zone } from "./zone.ts";
 export const MAX_DEPTH = 100;
 const MAX_AHEAD_MS = 24 * 60 * 60 * 1000;
 const SHOWN_CHARACTERS = 60;
+/** Characters of an id that a rejection repeats: as many as a valid one may have. */
+const MAX_ID = 256;
 const NO_BYTES = new Uint8Array();
 
 export type Parsed =
@@ -214,7 +216,12 @@ function rejection(code: RejectionCode, message: string, path?: string, patternI
 
 function idOf(value: Record<string, unknown>): string | undefined {
   const id = Object.hasOwn(value, "pattern_id") ? value.pattern_id : undefined;
-  return typeof id === "string" ? id.slice(0, 256).toWellFormed() : undefined;
+  if (typeof id !== "string") return undefined;
+  // As characters are counted in the rule: one may be two units.
+  return Array.from(id.slice(0, 2 * MAX_ID))
+    .slice(0, MAX_ID)
+    .join("")
+    .toWellFormed();
 }
 
 function shown(value: unknown): string {

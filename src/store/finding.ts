@@ -117,3 +117,8 @@ export interface StoreChecker {
 export function kindOf(kind: FindingKind): Kind {
   return FINDINGS[kind];
 }
+
+/** A mode that gives anything to others, or special bits. One that keeps the owner from writing, as of a copy on a shelf, is the owner's affair. */
+export function isOpenToOthers(mode: number): boolean {
+  return (mode & 0o7077) !== 0;
+}

@@ -76,7 +76,10 @@ export class GuardedBackend implements Backend {
 
   #writer(): StoreWriter {
     const { writer, path } = this.#parts;
-    if (!writer) throw new PatterndError("store_failed", `${path} is open for reading only`);
+    if (!writer) {
+      const hint = "Open the store without readOnly to write to it.";
+      throw new PatterndError("store_failed", `${path} is open for reading only`, { hint });
+    }
     return writer;
   }
 

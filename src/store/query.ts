@@ -11,7 +11,7 @@ export const DEFAULT_LIMIT = 100;
 export const MAX_PAGE_LIMIT = 10_000;
 
 const text = v.pipe(v.string("expected text"), v.nonEmpty("expected text, got an empty string"));
-const texts = v.array(text);
+const texts = v.array(text, "expected a list of texts");
 
 /** Every parameter of `GET /v1/patterns`, as text: names and meaning are a promise (docs/protocol.md). */
 export const querySchema = v.strictObject({

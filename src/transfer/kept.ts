@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { RejectedLine } from "../pattern/rejection.ts";
 import { keptRecord } from "../queue/kept-record.ts";
@@ -20,6 +20,14 @@ export class KeptRecords {
     this.#open ??= this.#create();
     const record = { source: originText(origin), ...keptRecord(line, this.#time) };
     writeSync(this.#open.fd, `${JSON.stringify(record)}\n`);
+  }
+
+  /** Whether this is the file that they are kept in, by whatever path. */
+  isIn(file: string): boolean {
+    if (!this.#open) return false;
+    const own = fstatSync(this.#open.fd);
+    const other = statSync(file, { throwIfNoEntry: false });
+    return other?.ino === own.ino && other.dev === own.dev;
   }
 
   /** Durable when it returns. The file's path, if there is one. */

@@ -1,7 +1,8 @@
 /** Recognises what is to be imported, and reads it record by record. */
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, type Dirent, existsSync } from "node:fs";
 import { open, readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { messageOf, PatterndError } from "../errors.ts";
 import { numberedFrames } from "../ingest/numbered.ts";
@@ -11,7 +12,7 @@ import { rowsOf } from "./python-sqlite.ts";
 import type { Found, Origin } from "./record.ts";
 
 const SQLITE_MAGIC = Buffer.from("SQLite format 3\0");
-const GZIP_MAGIC = Buffer.from([0x1f, 0x8b]);
+const GZIP_MAGIC = "\x1f\x8b";
 /** The library's own list of files, which is wrong after its compression. */
 const INDEX_FILE = "index.json";
 const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
@@ -21,20 +22,26 @@ const LOOK_BYTES = 64 * 1024;
 const LIST = /^\s*\[/;
 const LIST_OF_RECORDS = /^\s*\[\s*[{\]]/;
 
-/** What comes without a name that could tell what it is, such as standard input. */
+/** What can be read once, from its beginning to its end, such as standard input. */
 export interface NamedStream {
   readonly name: string;
   readonly content: AsyncIterable<Buffer>;
+}
+
+export interface ReadOptions {
+  /** Of a line; a record in a file of its own may have four times as many, since it is laid out. */
+  readonly maxBytes: number;
+  /** A file in a folder that this import writes itself: to read it would have no end. */
+  readonly isOwn: (file: string) => boolean;
 }
 
 /**
  * Everything in a file or folder, folders in the order of their names. What can't be read inside of a folder is
  * said and does not end it.
  *
- * @param maxBytes of a line, or of the text of one record in a file of its own.
  * @throws PatterndError `file_unreadable`, `import_unusable` if it is `source` itself that is no use.
  */
-async function* recordsOf(source: string, maxBytes: number): AsyncGenerator<Found> {
+async function* recordsOf(source: string, options: ReadOptions): AsyncGenerator<Found> {
   const what = await stat(source).catch((cause: unknown) => {
     throw new PatterndError("file_unreadable", `${source} can't be read: ${messageOf(cause)}`, { cause });
   });
@@ -44,17 +51,18 @@ async function* recordsOf(source: string, maxBytes: number): AsyncGenerator<Foun
         hint: `Copy it with: patternd migrate --from filesystem:${source} --to …`,
       });
     }
-    yield* folder(source, maxBytes);
-  } else yield* file(source, maxBytes, true);
+    yield* folder(source, options);
+  } else if (what.isFile()) yield* file(source, options.maxBytes, true);
+  else yield* stream(source, formOf(source), options.maxBytes);
 }
 
 /** The same, looked at already: what can be told to be no use at all has been thrown. */
 export async function openRecords(
   source: string | NamedStream,
-  maxBytes: number,
+  options: ReadOptions,
 ): Promise<AsyncGenerator<Found>> {
   const isNamed = typeof source === "string";
-  const records = isNamed ? recordsOf(source, maxBytes) : recordsIn(source, "unknown", maxBytes);
+  const records = isNamed ? recordsOf(source, options) : recordsIn(source, "unknown", options.maxBytes);
   const first = await records.next();
   async function* all(): AsyncGenerator<Found> {
     if (first.done) return;
@@ -64,7 +72,7 @@ export async function openRecords(
   return all();
 }
 
-async function* folder(path: string, maxBytes: number): AsyncGenerator<Found> {
+async function* folder(path: string, options: ReadOptions): AsyncGenerator<Found> {
   const entries = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
     throw new PatterndError("file_unreadable", `${path} can't be read: ${messageOf(cause)}`, { cause });
   });
@@ -72,14 +80,17 @@ async function* folder(path: string, maxBytes: number): AsyncGenerator<Found> {
   for (const entry of entries) {
     const inner = join(path, entry.name);
     if (entry.isDirectory() && !isOwnStore(inner)) {
-      yield* guarded(inner, folder(inner, maxBytes));
-    } else if (entry.isFile()) {
-      if (entry.name !== INDEX_FILE) yield* guarded(inner, file(inner, maxBytes));
-    } else {
-      const message = entry.isDirectory() ? "a store of patternd" : "neither a file nor a folder";
-      yield { kind: "passed_over", file: inner, message };
-    }
+      yield* guarded(inner, folder(inner, options));
+    } else if (entry.isFile() && !options.isOwn(inner)) {
+      if (entry.name !== INDEX_FILE) yield* guarded(inner, file(inner, options.maxBytes));
+    } else yield { kind: "passed_over", file: inner, message: `${inner} is ${otherwise(entry)}` };
   }
+}
+
+function otherwise(entry: Dirent): string {
+  if (entry.isDirectory()) return "a store of patternd";
+  if (entry.isFile()) return "where this import keeps what it refuses";
+  return entry.isSymbolicLink() ? "a link" : "neither a file nor a folder";
 }
 
 /** A fault of one file or folder among many. */
@@ -107,14 +118,16 @@ async function* file(path: string, maxBytes: number, isNamed = false): AsyncGene
       `${path} is neither .json, .ndjson, .jsonl nor an SQLite database`,
     );
   }
-  const input = createReadStream(path);
-  const isPacked = head.subarray(0, 2).equals(GZIP_MAGIC);
-  const content = isPacked ? input.pipe(createGunzip()) : input;
-  input.on("error", (error) => content.destroy(error));
+  yield* stream(path, form, maxBytes);
+}
+
+/** Opened once: what was read of a pipe is not there a second time. */
+async function* stream(path: string, form: Form, maxBytes: number): AsyncGenerator<Found> {
+  const content = createReadStream(path);
   try {
     yield* recordsIn({ name: path, content }, form, maxBytes);
   } finally {
-    input.destroy();
+    content.destroy();
   }
 }
 
@@ -129,7 +142,8 @@ function formOf(path: string): Form {
 async function* recordsIn(source: NamedStream, form: Form, maxBytes: number): AsyncGenerator<Found> {
   const { name } = source;
   try {
-    const { head, content } = await begun(source.content);
+    const { head, content } = await unpacked(await begun(source.content));
+    if (head.startsWith(SQLITE_MAGIC.toString("latin1"))) throw new Error("a database has to be a file");
     // Laid out over lines, a record is larger than its line will be.
     const most = 4 * maxBytes;
     if (form !== "lines" && (form === "document" ? LIST : LIST_OF_RECORDS).test(head)) {
@@ -142,8 +156,23 @@ async function* recordsIn(source: NamedStream, form: Form, maxBytes: number): As
   }
 }
 
-/** A content with what it begins with, as text; both without a byte order mark. */
-async function begun(input: AsyncIterable<Buffer>) {
+interface Begun {
+  /** As much of the content as tells what it is, each byte as a character. */
+  readonly head: string;
+  /** All of it. */
+  readonly content: AsyncIterable<Buffer>;
+}
+
+async function unpacked(begin: Begun): Promise<Begun> {
+  if (!begin.head.startsWith(GZIP_MAGIC)) return begin;
+  const plain = createGunzip();
+  // A failure to read or to unpack reaches whoever reads `plain`.
+  pipeline(Readable.from(begin.content), plain, () => {});
+  return begun(plain);
+}
+
+/** Both without a byte order mark. */
+async function begun(input: AsyncIterable<Buffer>): Promise<Begun> {
   const chunks = input[Symbol.asyncIterator]();
   let first = Buffer.alloc(0);
   // Two bytes tell, and a mark before them has three.

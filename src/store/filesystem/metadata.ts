@@ -67,6 +67,11 @@ function refuseForeign(root: string): void {
     names = readdirSync(root);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return;
+    if (systemCode(error) === "ENOTDIR") {
+      throw new PatterndError("store_foreign", `${root} is a file; a filesystem store is a folder`, {
+        hint: "Name the folder, or the backend that the file is a store of (sqlite).",
+      });
+    }
     throw new PatterndError("store_failed", `can't read ${root}: ${messageOf(error)}`, { cause: error });
   }
   const foreign = names.filter((name) => name !== LOCK_FILE && name !== `${METADATA_FILE}.new`);

@@ -39,6 +39,7 @@ async function copy(from: string, folder: string, tell: Tell): Promise<Copied> {
   // SQLite keeps the mode of what it finds.
   writeFileSync(made, "", { mode: 0o600, flag: "wx" });
   const wanted = await copyPages(openReader(driver, file), made, tell);
+  leaveWal(driver, made);
   syncPath(made);
   const bytes = statSync(made).size;
   tell({ phase: "verify", bytes: 0 });
@@ -64,6 +65,16 @@ async function copyPages(db: Connection, made: string, tell: Tell): Promise<numb
       },
     });
     return patterns;
+  } finally {
+    db.close();
+  }
+}
+
+/** Without a WAL a database can be read where nothing can be written; who opens it to write turns that on again. */
+function leaveWal(driver: Driver, made: string): void {
+  const db = new driver(made);
+  try {
+    db.pragma("journal_mode = DELETE");
   } finally {
     db.close();
   }

@@ -1,7 +1,9 @@
 /** What stands in a store's folders besides what its files say: whose it is, and who may read it. */
+
 import { lstatSync, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "../../../errors.ts";
+import { isOpenToOthers } from "../../finding.ts";
 import { ASIDE_FOLDER, LOCK_FILE, METADATA_FILE, parseDay } from "../layout.ts";
 import { type Fault, fault } from "./fault.ts";
 
@@ -68,7 +70,7 @@ function* entryFaults(file: string, stat: Stats, form: Form): Generator<Fault, v
   if (form === "leftover") {
     const found = `${stat.size} bytes that were never put in their place`;
     yield fault({ kind: "leftover", file, found }, { remedy: { does: "move aside" }, settles: true });
-  } else if (mode !== wanted) {
+  } else if (isOpenToOthers(mode)) {
     const found = `mode ${mode.toString(8).padStart(4, "0")}`;
     yield fault({ kind: "mode_wrong", file, found }, { remedy: { does: "set mode", mode: wanted } });
   }

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, statSync } from "node:fs";
 import * as v from "valibot";
 import { messageOf, PatterndError, systemCode } from "../../../errors.ts";
 import { Zone } from "../../../pattern/zone.ts";
-import type { Finding, Tally } from "../../finding.ts";
+import { type Finding, isOpenToOthers, type Tally } from "../../finding.ts";
 import type { Connection, Driver } from "../driver.ts";
 import { isStore, openReader } from "../file.ts";
 import { APPLICATION_ID, integerPragma, MIGRATIONS, newestFormat, readMetadata } from "../schema.ts";
@@ -52,7 +52,7 @@ export function* lookInto(driver: Driver, file: string, tally: Tally): Generator
 function* modeFaults(file: string): Generator<DatabaseFault, void> {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   const mode = (stat?.mode ?? FILE_MODE) & 0o7777;
-  if (!stat?.isFile() || mode === FILE_MODE) return;
+  if (!stat?.isFile() || !isOpenToOthers(mode)) return;
   const found = `mode ${mode.toString(8).padStart(4, "0")}`;
   yield { does: "mode", finding: { kind: "mode_wrong", file, found } };
 }
@@ -134,7 +134,7 @@ function* contentFaults(db: Connection, file: string, tally: Tally): Generator<D
     const found = "the table store names no zone: timestamps without one can't be read";
     yield { does: "nothing", finding: { kind: "metadata_damaged", file, found } };
   }
-  tally.bytes += statSync(file).size;
+  for (const one of ["", "-wal"]) tally.bytes += statSync(file + one, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** Undefined if the store does not say it any more. */
