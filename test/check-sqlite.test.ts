@@ -231,3 +231,12 @@ test("what waits in the WAL counts among the bytes", async () => {
   expect(tally.bytes).toBe(statSync(file).size + statSync(`${file}-wal`).size);
   expect(tally.bytes).toBeGreaterThan(500_000);
 });
+
+test("a database whose schema is unreadable is damaged", async () => {
+  const { file } = await closed();
+  const bytes = readFileSync(file);
+  // The page of the schema, behind the file's own header.
+  bytes.fill(0xff, 100, 1000);
+  writeFileSync(file, bytes);
+  expect(kindsOf(await findings(file))).toEqual(["database_damaged"]);
+});

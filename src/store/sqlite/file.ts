@@ -105,19 +105,20 @@ export function configureWriter(db: Connection, durability: "fsync" | "os"): voi
 /** @throws PatterndError `store_failed` where SQLite may not write beside the database, as it must to read one with a WAL. */
 export function openReader(driver: Driver, file: string): Connection {
   const db = new driver(file, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
+  db.pragma("query_only = ON");
   try {
-    db.pragma("query_only = ON");
     // The first look at the file itself.
     db.pragma("schema_version");
-    return db;
   } catch (cause) {
+    // Damage is for whoever reads on, a check among them.
+    if (!/^SQLITE_(READONLY|CANTOPEN)/.test(systemCode(cause) ?? "")) return db;
     db.close();
-    if (!/^SQLITE_(READONLY|CANTOPEN)/.test(systemCode(cause) ?? "")) throw cause;
     throw new PatterndError("store_failed", `${file} can't be read where it is: ${messageOf(cause)}`, {
       cause,
       hint: "To read it, SQLite writes -wal and -shm files beside it: open it as a user who may, or copy it (all three files) to where that is possible.",
     });
   }
+  return db;
 }
 
 /** Who made the database, and in which format; undefined if it is none. */
