@@ -6,12 +6,12 @@
  * Compiled means: JavaScript source, as JSON Schema validators do it. Field names stand in it as JSON strings, and
  * everything else that a schema holds (functions, lists of options) is passed in, never written out.
  */
-import type * as v from "valibot";
 import { PatterndError } from "../errors.ts";
 
 export type Predicate = (value: unknown) => boolean;
 
-export function predicateOf(schema: v.GenericSchema): Predicate {
+/** `schema`: one of valibot's. */
+export function predicateOf(schema: Node): Predicate {
   const source = new Source();
   const root = source.functionFor(schema);
   const compiled: unknown = new Function(
@@ -22,7 +22,8 @@ export function predicateOf(schema: v.GenericSchema): Predicate {
   return compiled;
 }
 
-interface Node {
+/** What of valibot's schemas is looked at. */
+export interface Node {
   readonly kind: string;
   readonly type: string;
   readonly pipe?: readonly Node[];
@@ -109,7 +110,7 @@ function isPredicate(value: unknown): value is Predicate {
   return typeof value === "function";
 }
 
-function required<T>(part: T | undefined): T {
+export function required<T>(part: T | undefined): T {
   if (part === undefined) throw new PatterndError("internal", "a valibot schema lacks its parts");
   return part;
 }

@@ -35,13 +35,24 @@ const percent = v.pipe(
 );
 const strings = v.array(string, "expected a list of strings");
 
-const storableText = (text: string) => !text.includes("\0") && text.isWellFormed();
+function storableText(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}
 const tag = v.pipe(string, v.check(storableText, "expected text without NUL or lone surrogates"));
 
 function isPatternId(text: string): boolean {
   if (text.length === 0 || !storableText(text)) return false;
   return text.length <= PATTERN_ID_MAX_CHARACTERS || [...text].length <= PATTERN_ID_MAX_CHARACTERS;
 }
+/**
+ * What a check comes to for a text of nothing but printable ASCII: as many characters. Nearly every text is one, and
+ * need not be made a string for it.
+ */
+export const PLAIN_TEXT: ReadonlyMap<unknown, { readonly min: number; readonly max: number }> = new Map([
+  [storableText, { min: 0, max: Number.POSITIVE_INFINITY }],
+  [isPatternId, { min: 1, max: PATTERN_ID_MAX_CHARACTERS }],
+]);
+
 const patternId = v.pipe(
   string,
   v.check(isPatternId, "expected 1 to 256 characters without NUL or lone surrogates"),

@@ -1,0 +1,216 @@
+/**
+ * What a scanner (scan.ts) has to look at in a pattern's text, derived from the valibot schema: which keys an object
+ * has rules for, of which kind each value is, and what is asked of it once it is read. As with the predicate, a part of
+ * valibot that is not known here fails when the schema is compiled, at start.
+ */
+import { PatterndError } from "../errors.ts";
+import { isAt } from "./json-scanner.ts";
+import { type Node, type Predicate, predicateOf, required } from "./predicate.ts";
+import { isObject, PLAIN_TEXT } from "./schema.ts";
+
+export const ANY = 0;
+export const TEXT = 1;
+export const NUMBER = 2;
+export const BOOLEAN = 3;
+export const OBJECT = 4;
+export const ANY_OBJECT = 5;
+export const LIST = 6;
+/** The object whose shape depends on the pattern's type. */
+export const DATA = 7;
+
+/** Where a text is noted when it is met: a place for each, `NO_SLOT` for the others. */
+export const NO_SLOT = -1;
+export const SLOTS = [
+  "pattern_id",
+  "pattern_type",
+  "timestamp",
+  "context.project_name",
+  "context.session_id",
+  "context.host",
+  "data.agent",
+  "data.agent_type",
+  "context.agent",
+  "context.timestamp",
+  "context.tags",
+] as const;
+export type Slot = (typeof SLOTS)[number];
+
+export function slotOf(name: Slot): number {
+  return SLOTS.indexOf(name);
+}
+
+export interface Shape {
+  readonly kind: number;
+  /** Whether null stands for nothing. */
+  readonly isNullable: boolean;
+  readonly slot: number;
+  /** What is asked of the value beyond its kind. */
+  readonly accepts: Predicate | undefined;
+  /** What that comes to for a text of nothing but printable ASCII: as many characters. */
+  readonly plainMin: number;
+  readonly plainMax: number;
+  readonly fields: Fields | undefined;
+  readonly item: Shape | undefined;
+}
+
+export interface Field {
+  readonly name: Uint8Array;
+  /** Its bit among those that were seen. */
+  readonly bit: number;
+  readonly shape: Shape;
+  /** The field that stood behind it the last time. */
+  next: Field | undefined;
+}
+
+/** As many as a number has bits to note which were seen. */
+const MAX_FIELDS = 31;
+const QUOTE = 0x22;
+
+/** The keys that an object has rules for. */
+export class Fields {
+  /** The bits of those that have to be there. */
+  readonly required: number;
+  readonly #table: (Field | undefined)[];
+  readonly #mask: number;
+  /** The field that stood first the last time. */
+  #first: Field | undefined;
+  /** What the next one to be found stands behind; undefined at the beginning. */
+  #before: Field | undefined;
+
+  constructor(shapes: ReadonlyMap<string, Shape>, requiredKeys: ReadonlySet<string>) {
+    this.#mask = 2 ** Math.ceil(Math.log2(4 * (shapes.size + 1))) - 1;
+    this.#table = new Array(this.#mask + 1).fill(undefined);
+    let bit = 1;
+    let required = 0;
+    for (const [key, shape] of shapes) {
+      const name = Buffer.from(key);
+      let at = hashKey(name, 0, name.length) & this.#mask;
+      while (this.#table[at]) at = (at + 1) & this.#mask;
+      this.#table[at] = { name, bit, shape, next: undefined };
+      if (requiredKeys.has(key)) required |= bit;
+      bit <<= 1;
+    }
+    this.required = required;
+  }
+
+  /** The field that stands at `start` if it is the one that the last sender had there: most senders keep an order. */
+  expected(before: Field | undefined, bytes: Uint8Array, start: number): Field | undefined {
+    this.#before = before;
+    const field = before ? before.next : this.#first;
+    if (!field || bytes[start + field.name.length] !== QUOTE) return undefined;
+    return isAt(field.name, bytes, start) ? field : undefined;
+  }
+
+  /** The field whose name stands from `start` to `end`. */
+  find(bytes: Uint8Array, start: number, end: number): Field | undefined {
+    for (let at = hashKey(bytes, start, end) & this.#mask; ; at = (at + 1) & this.#mask) {
+      const field = this.#table[at];
+      if (!field) return undefined;
+      if (field.name.length !== end - start || !isAt(field.name, bytes, start)) continue;
+      if (this.#before) this.#before.next = field;
+      else this.#first = field;
+      return field;
+    }
+  }
+}
+
+/** Names hardly ever agree in their length, their first byte and their last one. */
+function hashKey(bytes: Uint8Array, start: number, end: number): number {
+  return Math.imul(31 * (bytes[start] ?? 0) + (bytes[end - 1] ?? 0), 31) + end - start;
+}
+
+/** The fields of the whole pattern, whatever its type; of `data` they say that there has to be some. */
+export function patternFields(schema: Node): Fields {
+  const { data, ...others } = required(entriesOf(schema));
+  const shapes = new Map([["data", { ...required(data && PLAIN), kind: DATA }]]);
+  return fieldsOf(others, "", shapes);
+}
+
+/** The shape of `data` of one type; undefined if it has more fields than can be looked at. */
+export function dataShape(schema: Node): Shape | undefined {
+  const entries = required(entriesOf(required(entriesOf(schema)?.data)));
+  return Object.keys(entries).length + 2 > MAX_FIELDS ? undefined : objectShape(entries, "data.");
+}
+
+const PLAIN: Shape = {
+  kind: ANY,
+  isNullable: false,
+  slot: NO_SLOT,
+  accepts: undefined,
+  plainMin: 0,
+  plainMax: Number.POSITIVE_INFINITY,
+  fields: undefined,
+  item: undefined,
+};
+
+function objectShape(entries: Readonly<Record<string, Node>>, path: string): Shape {
+  return { ...PLAIN, kind: OBJECT, fields: fieldsOf(entries, path, new Map()) };
+}
+
+/** `shapes`: of what has to be there beside the entries. */
+function fieldsOf(entries: Readonly<Record<string, Node>>, path: string, shapes: Map<string, Shape>): Fields {
+  const needed = new Set(shapes.keys());
+  for (const [key, node] of Object.entries(entries)) {
+    shapes.set(key, withSlot(shapeOf(node, `${path}${key}.`), `${path}${key}`));
+    if (node.type !== "nullish") needed.add(key);
+  }
+  // What is looked for although the schema does not name it.
+  for (const slot of SLOTS) {
+    const key = slot.startsWith(path) ? slot.slice(path.length) : "";
+    if (key !== "" && !key.includes(".") && !shapes.has(key)) shapes.set(key, withSlot(PLAIN, slot));
+  }
+  return new Fields(shapes, needed);
+}
+
+function withSlot(shape: Shape, path: string): Shape {
+  const slots: readonly string[] = SLOTS;
+  return { ...shape, slot: slots.indexOf(path) };
+}
+
+function shapeOf(node: Node, path: string): Shape {
+  if (node.type === "nullish") return { ...shapeOf(required(node.wrapped), path), isNullable: true };
+  const entries = entriesOf(node);
+  if (entries) return objectShape(entries, path);
+  switch (node.type) {
+    case "string":
+      return textShape(node);
+    case "picklist":
+      return { ...PLAIN, kind: TEXT, accepts: predicateOf(node), plainMin: Number.POSITIVE_INFINITY };
+    case "number":
+      return { ...PLAIN, kind: NUMBER, accepts: predicateOf(node) };
+    case "boolean":
+      return { ...PLAIN, kind: BOOLEAN };
+    case "unknown":
+      return PLAIN;
+    case "array":
+      return { ...PLAIN, kind: LIST, item: shapeOf(required(node.item), path) };
+    case "custom":
+      if (node.check === isObject) return { ...PLAIN, kind: ANY_OBJECT };
+  }
+  throw unknownPart(node.kind, node.type);
+}
+
+function textShape(node: Node): Shape {
+  const [, ...checks] = node.pipe ?? [node];
+  if (checks.length === 0) return { ...PLAIN, kind: TEXT };
+  const lengths = checks.map(({ requirement }) => PLAIN_TEXT.get(requirement));
+  const [length] = lengths;
+  // Other checks are made of every text.
+  const plain =
+    lengths.length === 1 && length
+      ? { plainMin: length.min, plainMax: length.max }
+      : { plainMin: Number.POSITIVE_INFINITY };
+  return { ...PLAIN, kind: TEXT, accepts: predicateOf(node), ...plain };
+}
+
+/** Of an object of certain keys; undefined for anything else. */
+function entriesOf(node: Node): Readonly<Record<string, Node>> | undefined {
+  const [first, second, ...others] = node.pipe ?? [node];
+  if (first?.type === "loose_object" && !second) return first.entries;
+  const isGuarded = first?.type === "custom" && first.check === isObject && others.length === 0;
+  return isGuarded && second?.type === "loose_object" ? second.entries : undefined;
+}
+
+function unknownPart(kind: string, type: string): PatterndError {
+  return new PatterndError("internal", `no scanner for valibot's ${kind} ${type}`);
+}
