@@ -14,7 +14,7 @@ import { acquireLock, type WriterLock } from "./store/lock.ts";
 import type { ThreadedStore } from "./store/thread.ts";
 import { VERSION } from "./version.ts";
 
-export type PatternQueue = WriteQueue<readonly PackedPatterns[]>;
+export type PatternQueue = WriteQueue<PackedPatterns>;
 export type Count = (event: CountedEvent, kind: string) => void;
 
 /** How each part of the queue is spoken of: when it begins to fail, when it works again, and in `/health`. */

@@ -11,10 +11,10 @@ import {
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { hashId } from "../src/pattern/id-hash.ts";
 import { Zone } from "../src/pattern/zone.ts";
 import type { Backend, OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
-import { hashId } from "../src/store/filesystem/hash.ts";
 import { IdIndex } from "../src/store/filesystem/ids.ts";
 import { KnownPatterns } from "../src/store/filesystem/known.ts";
 import { listDays } from "../src/store/filesystem/layout.ts";

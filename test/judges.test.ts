@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { Entry, Outcome, ReceivedLine, Refusal } from "../src/pattern/settlement.ts";
+import type { Lines } from "../src/pattern/lines.ts";
+import type { Entry, Outcome, Refusal } from "../src/pattern/settlement.ts";
 import { judgeByParser, judgeByStore } from "../src/queue/judges.ts";
 import { line, Refused } from "./queue-fixture.ts";
 
@@ -11,8 +12,8 @@ const TOO_LONG: Entry = {
 const ENTRIES: Entry[] = [line("a"), line("no"), TOO_LONG, line("off"), line("bad"), line("b")];
 
 /** Patterns are their ids. */
-async function parse(lines: readonly ReceivedLine[]) {
-  const ids = lines.map(({ bytes }) => bytes.toString());
+async function parse(lines: Lines) {
+  const ids = Array.from(lines, ({ bytes }) => bytes.toString());
   const refused = new Map<number, Refusal>();
   for (const [place, id] of ids.entries()) {
     if (id === "no") refused.set(place, { kind: "rejection", rejection });

@@ -1,26 +1,140 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { packPatterns, transferOf, unpackPatterns } from "../src/pattern/pack.ts";
+import { packLines, parseLines, patternsAmong, transferOfLines } from "../src/pattern/batch.ts";
+import { type LineBlock, Lines } from "../src/pattern/lines.ts";
+import { transferOf, unpackPatterns } from "../src/pattern/pack.ts";
+import { PatternParser } from "../src/pattern/parse.ts";
+import type { Pattern } from "../src/pattern/pattern.ts";
+import { Zone } from "../src/pattern/zone.ts";
+import { changed, changesOf, TYPES } from "./pattern-changes.ts";
+import { CONTEXT, DECLARED, whole } from "./pattern-fixture.ts";
+import { newSeed } from "./process/patterns.ts";
 
-const word = fc.option(fc.string(), { nil: undefined });
-const pattern = fc.record({
-  id: fc.string(),
-  type: fc.string(),
-  timestamp: fc.string(),
-  instant: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-  tags: fc.array(fc.string()),
-  agents: fc.array(fc.string()),
-  project: word,
-  session: word,
-  host: word,
-  line: fc.uint8Array(),
+const parser = new PatternParser({
+  zone: new Zone("Europe/Berlin"),
+  types: DECLARED,
+  notCollected: new Set(["user_correction"]),
 });
 
-test("what crosses to another thread arrives as it was", () => {
-  fc.assert(
-    fc.property(fc.array(pattern), (patterns) => {
-      const packed = packPatterns(patterns);
-      expect(unpackPatterns(structuredClone(packed, { transfer: transferOf(packed) }))).toEqual(patterns);
+const text = fc.oneof(
+  fc.string({ unit: "grapheme" }),
+  fc.string(),
+  fc.constantFrom("a\\b", '"', "\u007f", "é", "🦊"),
+);
+/** Texts of all kinds where they are indexed. */
+const told = fc
+  .record({
+    type: fc.constantFrom(...TYPES),
+    id: text,
+    timestamp: fc.constantFrom(
+      "2026-05-01T10:00:00.123456789+02:00",
+      "2026-05-01",
+      "2026-10-25 02:30",
+      "9999",
+      "2100-01-01",
+    ),
+    tags: fc.array(text, { maxLength: 4 }),
+    agent: fc.oneof(text, fc.constant(7)),
+    project: fc.option(text),
+  })
+  .map(({ type, id, timestamp, tags, agent, project }) =>
+    JSON.stringify({
+      ...whole(type, { ...CONTEXT, tags, agent, project_name: project, session_id: undefined }),
+      pattern_id: id,
+      timestamp,
     }),
+  );
+const otherwise = fc
+  .constantFrom(...TYPES)
+  .chain((type) =>
+    changesOf(type).map((changes) => JSON.stringify(changes.reduce<unknown>(changed, whole(type)))),
+  );
+const line = fc.oneof(
+  { weight: 4, arbitrary: told.map((json) => Buffer.from(json)) },
+  { weight: 2, arbitrary: otherwise.map((json) => Buffer.from(json)) },
+  fc.constantFrom("", "x", "{}", "null").map((json) => Buffer.from(json)),
+  fc.constant(Buffer.from([0x22, 0xff, 0x22])),
+);
+
+/** As sockets give them: some lines in one piece of memory, with other bytes around and between them. */
+const block = fc
+  .tuple(fc.array(line, { minLength: 1, maxLength: 5 }), fc.constantFrom("\n", "\r\n", "\n \n"), fc.boolean())
+  .map(([lines, between, terminated]): LineBlock => {
+    const bounds: number[] = [];
+    const parts = [Buffer.from("head\n")];
+    let at = 5;
+    for (const one of lines) {
+      bounds.push(at, at + one.length);
+      parts.push(one, Buffer.from(between));
+      at += one.length + between.length;
+    }
+    return { bytes: Buffer.concat(parts), bounds, terminated: terminated || lines.length > 1 };
+  });
+
+function plain({
+  id,
+  hash,
+  type,
+  timestamp,
+  instant,
+  tags,
+  agents,
+  project,
+  session,
+  host,
+  line: bytes,
+  lineBytes,
+}: Pattern) {
+  const text = Buffer.from(bytes).toString("latin1");
+  return { id, hash, type, timestamp, instant, tags, agents, project, session, host, text, lineBytes };
+}
+
+test("a batch that crosses two threads holds what its lines hold one by one", () => {
+  const seed = newSeed("packing");
+  const seen = { patterns: 0, refused: 0 };
+  fc.assert(
+    fc.property(fc.array(block, { maxLength: 4 }), (blocks) => {
+      const lines = new Lines(blocks);
+      const expected = patternsAmong(parser, lines);
+      const packed = packLines(lines, false);
+      const there = structuredClone(packed, { transfer: transferOfLines(packed) });
+      const { patterns, refused, firstId } = parseLines(parser, there);
+      const back = structuredClone(patterns, { transfer: transferOf(patterns) });
+      expect(unpackPatterns(back).map(plain)).toEqual(expected.patterns.map(plain));
+      expect([refused, firstId]).toEqual([expected.refused, expected.firstId]);
+      seen.patterns += expected.patterns.length;
+      seen.refused += refused.size;
+    }),
+    { seed, numRuns: 1000 },
+  );
+  expect(Math.min(seen.patterns, seen.refused)).toBeGreaterThan(500);
+});
+
+test("lines that were accepted before are bound, whatever is asked of new ones", () => {
+  const old = [
+    { ...whole("user_correction"), timestamp: "2200-01-01" },
+    { ...whole("agent_usage"), data: {} },
+    { ...whole("agent_usage"), pattern_type: "gone" },
+  ].map((value) => Buffer.from(JSON.stringify(value)));
+  const lines = Lines.of(old.map((bytes) => ({ bytes, terminated: true })));
+  expect(parseLines(parser, packLines(lines, false)).refused.size).toBe(3);
+  const { patterns, refused } = parseLines(parser, packLines(lines, true));
+  expect(refused.size).toBe(0);
+  expect(unpackPatterns(patterns).map(({ type }) => type)).toEqual([
+    "user_correction",
+    "agent_usage",
+    "gone",
+  ]);
+});
+
+test("a part of a batch has the lines of that part", () => {
+  const seed = newSeed("parts of batches");
+  fc.assert(
+    fc.property(fc.array(block, { maxLength: 4 }), fc.nat(20), fc.nat(20), (blocks, from, to) => {
+      const lines = new Lines(blocks);
+      expect([...lines]).toHaveLength(lines.length);
+      expect([...lines.slice(from, to)]).toEqual([...lines].slice(from, to));
+    }),
+    { seed },
   );
 });

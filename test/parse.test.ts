@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { hashId } from "../src/pattern/id-hash.ts";
 import { PatternParser } from "../src/pattern/parse.ts";
 import { Zone } from "../src/pattern/zone.ts";
 import { CONTEXT, DATA, DECLARED, whole } from "./pattern-fixture.ts";
@@ -25,6 +26,7 @@ describe("what is indexed beside a line", () => {
       kind: "pattern",
       pattern: {
         id: "x",
+        hash: hashId("x"),
         type: "task_completion",
         timestamp: "2026-05-01 10:00:00.5",
         // In the store's zone, nine hours ahead.
@@ -35,6 +37,7 @@ describe("what is indexed beside a line", () => {
         session: "s",
         host: undefined,
         line: Buffer.from(line),
+        lineBytes: Buffer.byteLength(line),
       },
     });
   });

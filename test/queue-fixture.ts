@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { blockOf } from "../src/pattern/lines.ts";
 import type { Entry, Outcome, Refusal, Sender, Settlement } from "../src/pattern/settlement.ts";
 import { type QueueOptions, WriteQueue } from "../src/queue/queue.ts";
 import { Spool, type SpoolOptions } from "../src/queue/spool.ts";
@@ -30,7 +31,7 @@ export function openSpool(options: Partial<SpoolOptions> = {}): Promise<Spool> {
 
 /** The content of a line is its id; "off" is of a type that is switched off. */
 export function line(id: string, bytes = 0): Entry {
-  return { kind: "line", bytes: Buffer.from(id.padEnd(bytes)), terminated: true };
+  return { kind: "lines", block: blockOf({ bytes: Buffer.from(id.padEnd(bytes)), terminated: true }) };
 }
 
 export class Recorder implements Sender {
@@ -64,7 +65,7 @@ export async function queueWith(
   const spool = options.spool ?? (await openSpool());
   const seen: Gate = { batches: [], events: [], kept: [] };
   const parse: QueueOptions<string[]>["parse"] = async (lines) => {
-    const ids = lines.map(({ bytes }) => bytes.toString().trim());
+    const ids = Array.from(lines, ({ bytes }) => bytes.toString().trim());
     const refused = new Map<number, Refusal>();
     for (const [index, id] of ids.entries()) {
       if (id === "off") refused.set(index, { kind: "not_collected", type: "note" });

@@ -112,7 +112,7 @@ test("when a batch is halved, the parse that was written is the one that counts"
     },
     {
       parse: async (lines) => {
-        const ids = lines.map(({ bytes }) => bytes.toString());
+        const ids = Array.from(lines, ({ bytes }) => bytes.toString());
         const rejection = { code: "invalid_field", message: "expected not ahead of the clock" } as const;
         const refused = new Map<number, Refusal>(isEarly ? [[0, { kind: "rejection", rejection }]] : []);
         const patterns = ids.slice(refused.size);

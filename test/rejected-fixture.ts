@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { lineIn } from "../src/pattern/lines.ts";
 import type { RejectedFilter, RejectedLine } from "../src/pattern/rejection.ts";
 import { keptNewestFirst } from "../src/queue/day-files.ts";
 import type { Judge, Verdict } from "../src/queue/judges.ts";
@@ -44,7 +45,7 @@ export function storing(stored: string[], accepts: (text: string) => boolean): J
   return async (entries) =>
     entries.map((entry): Verdict => {
       if (entry.kind === "rejected") return entry.line.rejection.code;
-      const text = entry.bytes.toString();
+      const text = lineIn(entry.block, 0).bytes.toString();
       if (!accepts(text)) return "missing_field";
       stored.push(text);
       return "accepted";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PatterndError } from "../src/errors.ts";
+import { lineIn } from "../src/pattern/lines.ts";
 import type { Judge } from "../src/queue/judges.ts";
 import type { RejectedLines } from "../src/queue/rejected.ts";
 import { RejectedReview } from "../src/queue/replay.ts";
@@ -33,7 +34,8 @@ test("reads back bytes of any kind, in records that cross the blocks of the read
       await new RejectedReview(lines, LINE_BYTES).replay(
         {},
         async (entries) => {
-          for (const entry of entries) if (entry.kind === "line") seen.push(latin1(entry.bytes));
+          for (const entry of entries)
+            if (entry.kind === "lines") seen.push(latin1(lineIn(entry.block, 0).bytes));
           return entries.map(() => "invalid_json");
         },
         false,

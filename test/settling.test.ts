@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Sender, Settlement } from "../src/pattern/settlement.ts";
 import { Condition } from "../src/queue/retry.ts";
-import { type DecidedLine, Settling } from "../src/queue/settling.ts";
+import { type Decided, Settling } from "../src/queue/settling.ts";
 import { newSeed } from "./process/patterns.ts";
 import { Recorder } from "./queue-fixture.ts";
 
@@ -13,8 +13,9 @@ function rejected(text: string): Settlement {
   return { kind: "rejected", line };
 }
 
-const by = (sender: Sender, ...settlements: Settlement[]): DecidedLine[] =>
-  settlements.map((settlement) => ({ sender, settlement, bytes: 1 }));
+const by = (sender: Sender, ...settlements: Settlement[]): Decided[] => [
+  { sender, settlements, bytes: settlements.length },
+];
 
 /** A folder that keeps nothing until it is told to. */
 function settlingWith() {

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=1
 /** argv to command. The only place that ends the process. */
 import { systemCode } from "../errors.ts";
 import { exitStatusOf, say, sayError } from "./terminal.ts";

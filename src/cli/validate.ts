@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type Config, loadConfig } from "../config/load.ts";
 import { messageOf, PatterndError } from "../errors.ts";
-import type { Frame } from "../ingest/framing.ts";
+import type { SingleFrame } from "../ingest/framing.ts";
 import { numberedFrames } from "../ingest/numbered.ts";
 import { PatternParser } from "../pattern/parse.ts";
 import type { Rejection } from "../pattern/rejection.ts";
@@ -46,7 +46,7 @@ async function* checked(
   }
 }
 
-function rejectionOf(frame: Frame, config: Config, parser: PatternParser): Rejection | undefined {
+function rejectionOf(frame: SingleFrame, config: Config, parser: PatternParser): Rejection | undefined {
   if (frame.kind === "oversized") {
     const message = `expected at most ${config.ingest.maxLineBytes} bytes, got ${frame.length}`;
     return { code: frame.code, message };

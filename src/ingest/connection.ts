@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { lineIn, linesIn, partOf } from "../pattern/lines.ts";
 import type { Admission, Entry, Sender, Settlement } from "../pattern/settlement.ts";
 import { entryOf } from "./entry.ts";
 import { type Frame, LineFramer } from "./framing.ts";
@@ -190,9 +191,11 @@ export class Connection implements Sender {
   #take(frame: Frame): void {
     if (this.#isFirst) {
       this.#isFirst = false;
-      const hello = frame.kind === "line" ? parseHello(frame.bytes) : undefined;
-      if (hello) {
+      const hello = frame.kind === "lines" ? parseHello(lineIn(frame.block, 0).bytes) : undefined;
+      if (hello && frame.kind === "lines") {
         this.#greet(hello);
+        const block = partOf(frame.block, 1, linesIn(frame.block));
+        if (!this.#isEnded && linesIn(block) > 0) this.#take({ ...frame, block });
         return;
       }
     }
@@ -200,7 +203,7 @@ export class Connection implements Sender {
       this.#turnAway();
       return;
     }
-    this.#lines += 1;
+    this.#lines += frame.kind === "lines" ? linesIn(frame.block) : 1;
     this.#options.sink.put(this, entryOf(frame, this.#options.maxLineBytes));
   }
 

@@ -2,9 +2,9 @@ import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Entry } from "../pattern/settlement.ts";
 import type { Frame, OversizedLine } from "./framing.ts";
 
-/** A framed line as the queue takes it. */
+/** Framed lines as the queue takes them. */
 export function entryOf(frame: Frame, maxLineBytes: number): Entry {
-  return frame.kind === "line" ? frame : { kind: "rejected", line: oversized(frame, maxLineBytes) };
+  return frame.kind === "lines" ? frame : { kind: "rejected", line: oversized(frame, maxLineBytes) };
 }
 
 function oversized({ code, head, length, sha256 }: OversizedLine, maxLineBytes: number): RejectedLine {

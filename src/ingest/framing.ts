@@ -1,15 +1,28 @@
 /** Bytes in, lines out: pure, no socket. However the bytes are cut into chunks, the lines are the same. */
 import { createHash, type Hash } from "node:crypto";
+import { type LineBlock, lineIn, linesIn } from "../pattern/lines.ts";
+import type { ReceivedLine } from "../pattern/settlement.ts";
 import { type UnfinishedBudget, UnfinishedLine } from "./unfinished.ts";
 
 /** Of a line that is too large to be kept whole, this much is kept. */
 export const HEAD_BYTES = 64 * 1024;
 const NEWLINE = 10;
+const RETURN = 13;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-export type Frame =
-  /** `terminated` is false for what stood behind the last newline when the sender finished. */
-  { readonly kind: "line"; readonly bytes: Buffer; readonly terminated: boolean } | OversizedLine;
+export type Frame = { readonly kind: "lines"; readonly block: LineBlock } | OversizedLine;
+
+/** One line by itself. */
+export type SingleFrame = ({ readonly kind: "line" } & ReceivedLine) | OversizedLine;
+
+export function* singleFrames(frames: Iterable<Frame>): Generator<SingleFrame, void> {
+  for (const frame of frames) {
+    if (frame.kind === "oversized") yield frame;
+    else
+      for (let place = 0; place < linesIn(frame.block); place += 1)
+        yield { kind: "line", ...lineIn(frame.block, place) };
+  }
+}
 
 /** A line that was not held: its first bytes, how long it was, and what identifies it. */
 export interface OversizedLine {
@@ -45,16 +58,23 @@ export class LineFramer {
     this.#held = new UnfinishedLine(options.budget);
   }
 
-  /** The lines that this chunk completes; blank ones are dropped. */
+  /** The lines that this chunk completes, most of them in its own memory; blank ones are dropped. */
   push(chunk: Buffer): Frame[] {
     const frames: Frame[] = [];
+    let bounds: number[] = [];
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-      this.#finish(chunk.subarray(start, end), true, frames);
+      if (this.#isUsual(end - start)) addLine(bounds, chunk, start, end);
+      else {
+        addBlock(frames, chunk, bounds);
+        bounds = [];
+        this.#finish(chunk.subarray(start, end), true, frames);
+      }
       start = end + 1;
     }
+    addBlock(frames, chunk, bounds);
     if (start < chunk.length) this.#hold(chunk.subarray(start));
-    return ofTheirOwn(frames, chunk.length);
+    return frames;
   }
 
   /** What is left when the sender has finished. */
@@ -71,6 +91,11 @@ export class LineFramer {
     this.#discarding = undefined;
   }
 
+  /** A line of so many bytes that is whole in one chunk, and not the first one. */
+  #isUsual(length: number): boolean {
+    return this.#held.length === 0 && !this.#discarding && !this.#atStart && length <= this.#maxLineBytes;
+  }
+
   #finish(part: Buffer, terminated: boolean, frames: Frame[]): void {
     if (!this.#discarding && this.#held.length + part.length > this.#maxLineBytes)
       this.#discard("line_too_long");
@@ -80,8 +105,9 @@ export class LineFramer {
     }
     const whole = this.#held.with(part);
     this.#held.release();
-    const bytes = this.#trim(whole);
-    if (!isBlank(bytes)) frames.push({ kind: "line", bytes, terminated });
+    const bounds: number[] = [];
+    addLine(bounds, whole, this.#lineStart(whole), whole.length);
+    if (bounds.length > 0) frames.push({ kind: "lines", block: { bytes: whole, bounds, terminated } });
   }
 
   #hold(part: Buffer): void {
@@ -118,27 +144,25 @@ export class LineFramer {
     return { kind: "oversized", code, head, length, sha256: hash.digest("hex") };
   }
 
-  /** Without the carriage return of a CRLF and, before the first line, the byte order mark. */
-  #trim(line: Buffer): Buffer {
+  /** Behind the byte order mark that may stand before the first line. */
+  #lineStart(line: Buffer): number {
     const first = this.#atStart;
     this.#atStart = false;
-    const start = first && line.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0;
-    const end = line.at(-1) === 13 ? line.length - 1 : line.length;
-    return start === 0 && end === line.length ? line : line.subarray(start, Math.max(start, end));
+    return first && line.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0;
   }
 }
 
-/** Lines that are little of their chunk, among blank ones or behind a long one, must not keep all of it alive. */
-function ofTheirOwn(frames: Frame[], chunkBytes: number): Frame[] {
-  let bytes = 0;
-  for (const frame of frames) if (frame.kind === "line") bytes += frame.bytes.length;
-  if (4 * bytes >= chunkBytes) return frames;
-  return frames.map((frame) =>
-    frame.kind === "line" ? { ...frame, bytes: Buffer.from(frame.bytes) } : frame,
-  );
+/** Without the carriage return of a CRLF; not at all if it is blank. */
+function addLine(bounds: number[], bytes: Buffer, start: number, lineEnd: number): void {
+  const end = lineEnd > start && bytes[lineEnd - 1] === RETURN ? lineEnd - 1 : lineEnd;
+  for (let at = start; at < end; at += 1) {
+    const byte = bytes[at];
+    if (byte === 32 || byte === 9 || byte === RETURN) continue;
+    bounds.push(start, end);
+    return;
+  }
 }
 
-function isBlank(line: Buffer): boolean {
-  for (const byte of line) if (byte !== 32 && byte !== 9 && byte !== 13) return false;
-  return true;
+function addBlock(frames: Frame[], bytes: Buffer, bounds: readonly number[]): void {
+  if (bounds.length > 0) frames.push({ kind: "lines", block: { bytes, bounds, terminated: true } });
 }

@@ -1,10 +1,10 @@
-import { type Frame, LineFramer } from "./framing.ts";
+import { type Frame, LineFramer, type SingleFrame, singleFrames } from "./framing.ts";
 import { UnfinishedBudget } from "./unfinished.ts";
 
 export interface NumberedFrame {
   /** Counted from 1, blank lines too: as an editor counts. */
   readonly number: number;
-  readonly frame: Frame;
+  readonly frame: SingleFrame;
 }
 
 /** The lines that each chunk completes, and at last what had no newline. */
@@ -14,7 +14,7 @@ export async function* numberedFrames(
 ): AsyncGenerator<NumberedFrame[]> {
   const framer = new LineFramer({ maxLineBytes, budget: new UnfinishedBudget(2 * maxLineBytes) });
   let number = 1;
-  const numbered = (frames: Frame[]) => frames.map((frame) => ({ number, frame }));
+  const numbered = (frames: Frame[]) => Array.from(singleFrames(frames), (frame) => ({ number, frame }));
   for await (const chunk of input) {
     const lines: NumberedFrame[] = [];
     let start = 0;

@@ -8,6 +8,7 @@ import { constants, type FSWatcher, watch } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
+import { linesIn } from "../pattern/lines.ts";
 import type { Sender, Settlement } from "../pattern/settlement.ts";
 import type { Sink } from "./connection.ts";
 import { entryOf } from "./entry.ts";
@@ -138,7 +139,7 @@ export class Outbox {
     const emission = new Emission();
     const put = (frames: readonly Frame[]) => {
       for (const frame of frames) {
-        emission.lines += 1;
+        emission.lines += frame.kind === "lines" ? linesIn(frame.block) : 1;
         sink.put(emission, entryOf(frame, maxLineBytes));
       }
     };

@@ -3,7 +3,8 @@
  * stands there, or NO. Behind the text there has to be a byte that no JSON text goes on with (a line's newline): then
  * no look at a byte needs a look at the end before it. Whether the bytes are UTF-8 is for the caller to know.
  */
-import { MAX_DEPTH } from "./parse.ts";
+import { MAX_DEPTH } from "./schema.ts";
+import type { Characters } from "./timestamp.ts";
 
 export const QUOTE = 0x22;
 export const COMMA = 0x2c;
@@ -188,14 +189,51 @@ export class JsonScanner {
       const sign = bytes[at + 1];
       at = this.#digits(sign === MINUS || sign === PLUS ? at + 2 : at + 1);
     }
-    if (at !== NO) this.number = Number(bytes.toString("latin1", from, at));
+    if (at !== NO) this.number = this.#decimal(from, at) ?? Number(bytes.toString("latin1", from, at));
     return at;
+  }
+
+  /** What both numbers of a fraction are exact for needs no string. Not so with an exponent, which is rare. */
+  #decimal(from: number, end: number): number | undefined {
+    const { bytes } = this;
+    const start = bytes[from] === MINUS ? from + 1 : from;
+    if (end - start > SAFE_DIGITS + 1) return undefined;
+    let digits = 0;
+    let scale = 0;
+    for (let at = start; at < end; at += 1) {
+      const byte = bytes[at] ?? 0;
+      if (byte === POINT) scale = 1;
+      else if (byte > NINE) return undefined;
+      else {
+        digits = 10 * digits + (byte - ZERO);
+        scale *= 10;
+      }
+    }
+    return start === from ? digits / scale : -digits / scale;
   }
 
   #digits(from: number): number {
     let at = from;
     for (let byte = this.bytes[at] ?? 0; byte >= ZERO && byte <= NINE; byte = this.bytes[at] ?? 0) at += 1;
     return at === from ? NO : at;
+  }
+}
+
+/** Printable ASCII in bytes, read like a string without being made one. */
+export class PlainText implements Characters {
+  length = 0;
+  #bytes: Uint8Array = new Uint8Array();
+  #start = 0;
+
+  on(bytes: Uint8Array, start: number, end: number): this {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.length = end - start;
+    return this;
+  }
+
+  charCodeAt(index: number): number {
+    return index < this.length ? (this.#bytes[this.#start + index] ?? 0) : Number.NaN;
   }
 }
 

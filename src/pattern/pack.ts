@@ -1,169 +1,251 @@
 /**
- * A batch as it crosses to another thread: all lines in one transferred buffer, and columns beside it. Cloning many
- * strings is what a crossing costs: ids and timestamps cross as one text, and words that recur (types, tags, agents,
- * projects, sessions, hosts) cross once a batch and are referred to by number.
+ * A batch as it crosses to another thread: the lines as they came, in one buffer that is moved and never copied, and
+ * for each pattern a row of numbers that says where everything stands there. A text is made of it where one is needed.
  */
+import { hashId, type IdHash } from "./id-hash.ts";
+import { textAt } from "./json-scanner.ts";
 import type { Pattern } from "./pattern.ts";
+import type { LineScanner } from "./scan.ts";
+import { type Slot, slotOf } from "./shape.ts";
 
 export interface PackedPatterns {
-  readonly lines: ArrayBuffer;
-  /** Where each line ends in `lines`. */
-  readonly ends: Uint32Array<ArrayBuffer>;
+  readonly bytes: ArrayBuffer;
+  /** One behind the other: see ROW. */
+  readonly rows: Uint32Array<ArrayBuffer>;
+  /** One for each pattern. */
   readonly instants: BigInt64Array<ArrayBuffer>;
-  /** Every pattern's id and timestamp, one behind the other. */
-  readonly texts: string;
-  /** Where each of them ends in `texts`, two for each pattern. */
-  readonly textEnds: Uint32Array<ArrayBuffer>;
+  /** Types, and texts that do not stand in `bytes` as the scanner reads them. */
   readonly words: readonly string[];
-  /** For each pattern: type, project, session, host, the number of tags, the tags, the number of agents, the agents. */
-  readonly references: Uint32Array<ArrayBuffer>;
 }
 
-/** The number of a word that is not there. */
-const NO_WORD = 0;
+/** Slots of the scanner whose texts a row holds: from the first one on, as they stand in `places`. */
+const ROW_SLOTS = 6;
+/** Where in a row what stands. A text takes two numbers, its bounds in `bytes`; behind it all come tags and agents. */
+const ROW = { line: 0, hash: 2, type: 4, tags: 5, agents: 6, slots: 7, texts: 7 + 2 * ROW_SLOTS } as const;
+const ID = textAtSlot("pattern_id");
+const TIMESTAMP = textAtSlot("timestamp");
+const PROJECT = textAtSlot("context.project_name");
+const SESSION = textAtSlot("context.session_id");
+const HOST = textAtSlot("context.host");
+const AGENTS = [slotOf("data.agent"), slotOf("data.agent_type"), slotOf("context.agent")];
+const ID_SLOT = slotOf("pattern_id");
+/** In place of the first bound: the second is the number of a word. */
+const IS_WORD = 0xffff_ffff;
+/** What a row takes with two tags and two agents. */
+const USUAL_ROW = ROW.texts + 8;
 
-export function packPatterns(patterns: readonly Pattern[]): PackedPatterns {
-  let bytes = 0;
-  let references = 0;
-  for (const { line, tags, agents } of patterns) {
-    bytes += line.byteLength;
-    references += 6 + tags.length + agents.length;
-  }
-  const lines = new Uint8Array(new ArrayBuffer(bytes));
-  const ends = new Uint32Array(patterns.length);
-  const instants = new BigInt64Array(patterns.length);
-  const words = new WordWriter(references);
-  const texts: string[] = [];
-  const textEnds = new Uint32Array(2 * patterns.length);
-  let index = 0;
-  let end = 0;
-  let textEnd = 0;
-  for (const pattern of patterns) {
-    lines.set(pattern.line, end);
-    end += pattern.line.byteLength;
-    ends[index] = end;
-    instants[index] = pattern.instant;
-    texts.push(pattern.id, pattern.timestamp);
-    textEnds[2 * index] = textEnd + pattern.id.length;
-    textEnd += pattern.id.length + pattern.timestamp.length;
-    textEnds[2 * index + 1] = textEnd;
-    index += 1;
-    words.one(pattern.type);
-    words.one(pattern.project);
-    words.one(pattern.session);
-    words.one(pattern.host);
-    words.list(pattern.tags);
-    words.list(pattern.agents);
-  }
-  return {
-    lines: lines.buffer,
-    ends,
-    instants,
-    texts: texts.join(""),
-    textEnds,
-    words: words.words,
-    references: words.references,
-  };
-}
-
-/** What can be moved to another thread instead of being copied. */
-export function transferOf({ lines, ends, instants, textEnds, references }: PackedPatterns): ArrayBuffer[] {
-  return [lines, ends.buffer, instants.buffer, textEnds.buffer, references.buffer];
+function textAtSlot(slot: Slot): number {
+  return ROW.slots + 2 * slotOf(slot);
 }
 
 /** How many patterns there are. */
-export function countOf({ ends }: PackedPatterns): number {
-  return ends.length;
+export function countOf({ instants }: PackedPatterns): number {
+  return instants.length;
 }
 
-export function idAt({ texts, textEnds }: PackedPatterns, index: number): string | undefined {
-  return index < textEnds.length / 2
-    ? texts.slice(textEnds[2 * index - 1] ?? 0, textEnds[2 * index])
-    : undefined;
+/** What can be moved to another thread instead of being copied. */
+export function transferOf({ bytes, rows, instants }: PackedPatterns): ArrayBuffer[] {
+  return [bytes, rows.buffer, instants.buffer];
 }
 
 export function unpackPatterns(packed: PackedPatterns): Pattern[] {
-  const { lines, ends, instants, texts, textEnds } = packed;
-  const words = new WordReader(packed);
+  const { rows, instants } = packed;
+  const bytes = Buffer.from(packed.bytes);
   const patterns: Pattern[] = [];
-  let start = 0;
-  let textStart = 0;
-  for (let index = 0; index < ends.length; index += 1) {
-    const end = ends[index] ?? start;
-    const idEnd = textEnds[2 * index] ?? textStart;
-    const timestampEnd = textEnds[2 * index + 1] ?? idEnd;
-    patterns.push({
-      id: texts.slice(textStart, idEnd),
-      type: words.one() ?? "",
-      timestamp: texts.slice(idEnd, timestampEnd),
-      instant: instants[index] ?? 0n,
-      project: words.one(),
-      session: words.one(),
-      host: words.one(),
-      tags: words.list(),
-      agents: words.list(),
-      line: new Uint8Array(lines, start, end - start),
-    });
-    start = end;
-    textStart = timestampEnd;
+  let row = 0;
+  for (let number = 0; number < instants.length; number += 1) {
+    patterns.push(new PackedPattern(packed, bytes, row, number));
+    row += ROW.texts + 2 * ((rows[row + ROW.tags] ?? 0) + (rows[row + ROW.agents] ?? 0));
   }
   return patterns;
 }
 
-class WordWriter {
-  readonly words: string[] = [];
-  readonly references: Uint32Array<ArrayBuffer>;
-  readonly #numbers = new Map<string, number>();
-  #at = 0;
+/** The id of the first one, if there is any. */
+export function firstIdOf(packed: PackedPatterns): string | undefined {
+  return countOf(packed) === 0 ? undefined : new PackedPattern(packed, Buffer.from(packed.bytes), 0, 0).id;
+}
 
-  constructor(references: number) {
-    this.references = new Uint32Array(references);
+/** Makes what it is asked for each time: thousands of them are held at once, and nearly none is asked for all. */
+class PackedPattern implements Pattern {
+  readonly #packed: PackedPatterns;
+  readonly #bytes: Buffer;
+  readonly #row: number;
+  readonly #number: number;
+
+  constructor(packed: PackedPatterns, bytes: Buffer, row: number, number: number) {
+    this.#packed = packed;
+    this.#bytes = bytes;
+    this.#row = row;
+    this.#number = number;
   }
 
-  one(word: string | undefined): void {
-    this.references[this.#at] = word === undefined ? NO_WORD : this.#number(word);
-    this.#at += 1;
+  get instant(): bigint {
+    return this.#packed.instants[this.#number] ?? 0n;
   }
 
-  list(words: readonly string[]): void {
-    this.references[this.#at] = words.length;
-    this.#at += 1;
-    for (const word of words) this.one(word);
+  get id(): string {
+    return this.#text(ID) ?? "";
   }
 
-  #number(word: string): number {
-    const known = this.#numbers.get(word);
-    if (known !== undefined) return known;
-    const number = this.words.push(word);
-    this.#numbers.set(word, number);
-    return number;
+  get hash(): IdHash {
+    return { high: this.#at(ROW.hash), low: this.#at(ROW.hash + 1) };
+  }
+
+  get type(): string {
+    return this.#packed.words[this.#at(ROW.type)] ?? "";
+  }
+
+  get timestamp(): string {
+    return this.#text(TIMESTAMP) ?? "";
+  }
+
+  get project(): string | undefined {
+    return this.#text(PROJECT);
+  }
+
+  get session(): string | undefined {
+    return this.#text(SESSION);
+  }
+
+  get host(): string | undefined {
+    return this.#text(HOST);
+  }
+
+  get tags(): string[] {
+    return this.#texts(0, this.#at(ROW.tags));
+  }
+
+  get agents(): string[] {
+    return this.#texts(this.#at(ROW.tags), this.#at(ROW.agents));
+  }
+
+  get line(): Uint8Array {
+    return this.#bytes.subarray(this.#at(ROW.line), this.#at(ROW.line + 1));
+  }
+
+  get lineBytes(): number {
+    return this.#at(ROW.line + 1) - this.#at(ROW.line);
+  }
+
+  #at(place: number): number {
+    return this.#packed.rows[this.#row + place] ?? 0;
+  }
+
+  #text(place: number): string | undefined {
+    const [start, end] = [this.#at(place), this.#at(place + 1)];
+    if (start === IS_WORD) return this.#packed.words[end];
+    return start === 0 ? undefined : textAt(this.#bytes, start, end);
+  }
+
+  /** Each once. */
+  #texts(first: number, count: number): string[] {
+    const texts: string[] = [];
+    for (let at = first; at < first + count; at += 1) {
+      const text = this.#text(ROW.texts + 2 * at) ?? "";
+      if (!texts.includes(text)) texts.push(text);
+    }
+    return texts;
   }
 }
 
-class WordReader {
-  readonly #words: readonly string[];
-  readonly #references: Uint32Array;
+export class PatternPacker {
+  readonly #bytes: ArrayBuffer;
+  readonly #instants: BigInt64Array<ArrayBuffer>;
+  readonly #words: string[] = [];
+  readonly #types = new Map<string, number>();
+  #rows: Uint32Array<ArrayBuffer>;
   #at = 0;
+  #count = 0;
 
-  constructor({ words, references }: PackedPatterns) {
-    this.#words = words;
-    this.#references = references;
+  /** `lines`: the most patterns that there may be. Offset 0 of `bytes` is no text's. */
+  constructor(bytes: ArrayBuffer, lines: number) {
+    this.#bytes = bytes;
+    this.#instants = new BigInt64Array(lines);
+    this.#rows = new Uint32Array(lines * USUAL_ROW);
   }
 
-  one(): string | undefined {
-    const number = this.#next();
-    return number === NO_WORD ? undefined : this.#words[number - 1];
+  /** The line from `start` to `end`, which the scanner has just read. */
+  addScanned(scanner: LineScanner, instant: bigint, start: number, end: number): void {
+    const { places, tags } = scanner;
+    const hash = hashId(scanner.charactersOf(ID_SLOT) ?? "");
+    const row = this.#begin(instant, start, end, hash, scanner.type, tags.length / 2 + AGENTS.length);
+    const rows = this.#rows;
+    for (let at = 0; at < 2 * ROW_SLOTS; at += 1) rows[row + ROW.slots + at] = places[at] ?? 0;
+    let at = row + ROW.texts;
+    for (const bound of tags) {
+      rows[at] = bound;
+      at += 1;
+    }
+    rows[row + ROW.tags] = tags.length / 2;
+    let agents = 0;
+    for (const slot of AGENTS) {
+      const from = places[2 * slot] ?? 0;
+      if (from === 0) continue;
+      rows[at] = from;
+      rows[at + 1] = places[2 * slot + 1] ?? 0;
+      at += 2;
+      agents += 1;
+    }
+    rows[row + ROW.agents] = agents;
+    this.#at = at;
   }
 
-  list(): string[] {
-    const words: string[] = [];
-    for (let left = this.#next(); left > 0; left -= 1) words.push(this.one() ?? "");
-    return words;
+  /** A pattern that was read otherwise: its line is the one from `start` to `end`. */
+  add(pattern: Pattern, start: number, end: number): void {
+    const { id, type, timestamp, instant, project, session, host, tags, agents } = pattern;
+    const row = this.#begin(instant, start, end, pattern.hash, type, tags.length + agents.length);
+    this.#rows[row + ROW.tags] = tags.length;
+    this.#rows[row + ROW.agents] = agents.length;
+    this.#word(row + ID, id);
+    this.#word(row + TIMESTAMP, timestamp);
+    this.#word(row + PROJECT, project);
+    this.#word(row + SESSION, session);
+    this.#word(row + HOST, host);
+    this.#at = row + ROW.texts;
+    for (const text of [...tags, ...agents]) {
+      this.#word(this.#at, text);
+      this.#at += 2;
+    }
   }
 
-  #next(): number {
-    const number = this.#references[this.#at] ?? NO_WORD;
-    this.#at += 1;
+  /** All that was added. */
+  packed(): PackedPatterns {
+    return {
+      bytes: this.#bytes,
+      rows: this.#rows.subarray(0, this.#at),
+      instants: this.#instants.subarray(0, this.#count),
+      words: this.#words,
+    };
+  }
+
+  #begin(instant: bigint, start: number, end: number, hash: IdHash, type: string, texts: number): number {
+    const row = this.#at;
+    const needed = row + ROW.texts + 2 * texts;
+    if (needed > this.#rows.length) {
+      const larger = new Uint32Array(2 * needed);
+      larger.set(this.#rows);
+      this.#rows = larger;
+    }
+    this.#rows[row + ROW.line] = start;
+    this.#rows[row + ROW.line + 1] = end;
+    this.#rows[row + ROW.hash] = hash.high;
+    this.#rows[row + ROW.hash + 1] = hash.low;
+    this.#rows[row + ROW.type] = this.#typeNumber(type);
+    this.#instants[this.#count] = instant;
+    this.#count += 1;
+    return row;
+  }
+
+  #typeNumber(type: string): number {
+    const known = this.#types.get(type);
+    if (known !== undefined) return known;
+    const number = this.#words.push(type) - 1;
+    this.#types.set(type, number);
     return number;
+  }
+
+  #word(place: number, text: string | undefined): void {
+    this.#rows[place] = text === undefined ? 0 : IS_WORD;
+    this.#rows[place + 1] = text === undefined ? 0 : this.#words.push(text) - 1;
   }
 }

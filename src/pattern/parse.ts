@@ -1,14 +1,24 @@
 /** One received line to a pattern or a rejection. Never throws: bad input is a value. */
 import { isAscii, isUtf8 } from "node:buffer";
 import * as v from "valibot";
+import { deeperThan, opensMoreThan } from "./depth.ts";
+import { hashId } from "./id-hash.ts";
 import type { Pattern } from "./pattern.ts";
 import { type Predicate, predicateOf } from "./predicate.ts";
 import type { Rejection, RejectionCode } from "./rejection.ts";
-import { anyPattern, type DeclaredTypes, isObject, type PatternSchema, patternSchemas } from "./schema.ts";
+import { LineScanner } from "./scan.ts";
+import {
+  anyPattern,
+  type DeclaredTypes,
+  isObject,
+  MAX_DEPTH,
+  type PatternSchema,
+  patternSchemas,
+} from "./schema.ts";
+import { slotOf } from "./shape.ts";
 import { parseTimestamp, TIMESTAMP_FORM } from "./timestamp.ts";
 import type { Zone } from "./zone.ts";
 
-export const MAX_DEPTH = 100;
 const MAX_AHEAD_MS = 24 * 60 * 60 * 1000;
 const SHOWN_CHARACTERS = 60;
 /** Characters of an id that a rejection repeats: as many as a valid one may have. */
@@ -35,9 +45,14 @@ interface TypeRule {
   readonly accepts: Predicate;
 }
 
+const TIMESTAMP = slotOf("timestamp");
+const CONTEXT_TIMESTAMP = slotOf("context.timestamp");
+
 export class PatternParser {
   /** The store's. */
   readonly zone: Zone;
+  /** Knows where everything stands in the line that `scanLine` took last. */
+  readonly scanner: LineScanner;
   readonly #rules = new Map<string, TypeRule>();
   readonly #notCollected: ReadonlySet<string>;
   readonly #now: () => number;
@@ -47,9 +62,23 @@ export class PatternParser {
     this.zone = options.zone;
     this.#notCollected = options.notCollected ?? new Set();
     this.#now = options.now ?? Date.now;
-    for (const [type, schema] of patternSchemas(options.types)) {
-      this.#rules.set(type, { schema, accepts: predicateOf(schema) });
-    }
+    const schemas = new Map(patternSchemas(options.types));
+    for (const [type, schema] of schemas) this.#rules.set(type, { schema, accepts: predicateOf(schema) });
+    for (const type of this.#notCollected) schemas.delete(type);
+    this.scanner = new LineScanner(schemas);
+  }
+
+  /**
+   * The quick look, which most patterns pass: the instant of the pattern in the line from `start` to `end`, which is
+   * UTF-8 with a byte behind it that no JSON goes on with. Undefined says nothing: `parseLine` knows.
+   */
+  scanLine(bytes: Buffer, start: number, end: number, isJudged: boolean): bigint | undefined {
+    if (!this.scanner.scan(bytes, start, end)) return undefined;
+    const instant = parseTimestamp(this.scanner.charactersOf(TIMESTAMP) ?? "", this.zone);
+    if (instant === undefined || isJudged) return instant;
+    const about = this.scanner.charactersOf(CONTEXT_TIMESTAMP);
+    const said = about === undefined ? undefined : parseTimestamp(about, this.zone);
+    return this.#isAhead(instant) || (said !== undefined && this.#isAhead(said)) ? undefined : instant;
   }
 
   /** `line`: the received bytes without their newline, carriage return or byte order mark. */
@@ -127,7 +156,21 @@ export class PatternParser {
       if (said !== undefined && this.#isAhead(said)) return refused(ahead("context.timestamp", about, id));
     }
     const { tags, agents, project, session, host } = indexedFields(value);
-    const pattern = { id, type, timestamp, instant, tags, agents, project, session, host, line };
+    const hash = hashId(id);
+    const pattern = {
+      id,
+      hash,
+      type,
+      timestamp,
+      instant,
+      tags,
+      agents,
+      project,
+      session,
+      host,
+      line,
+      lineBytes: line.byteLength,
+    };
     return { kind: "pattern", pattern };
   }
 
@@ -240,26 +283,4 @@ function jsonFault(error: unknown, line: string): string {
   return words.startsWith("Unexpected end")
     ? `a line that ends too early (${line.length} characters)`
     : "a text that is not JSON";
-}
-
-/** Whether the text has that many brackets at all: nearly every line has not, and need not be looked through. */
-function opensMoreThan(count: number, text: string): boolean {
-  let found = 0;
-  for (const bracket of ["{", "["]) {
-    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
-      found += 1;
-      if (found > count) return true;
-    }
-  }
-  return false;
-}
-
-function deeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (levels === 0) return true;
-  const parts: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
-  for (const part of parts) {
-    if (typeof part === "object" && deeperThan(part, levels - 1)) return true;
-  }
-  return false;
 }

@@ -1,3 +1,4 @@
+import type { IdHash } from "./id-hash.ts";
 import type { PatternType } from "./schema.ts";
 
 /** The four built-in types by the names that the Python library gave them. */
@@ -14,6 +15,7 @@ export const PatternTypes = {
  */
 export interface Pattern {
   readonly id: string;
+  readonly hash: IdHash;
   readonly type: string;
   /** The timestamp as it was written. */
   readonly timestamp: string;
@@ -26,4 +28,6 @@ export interface Pattern {
   readonly session: string | undefined;
   readonly host: string | undefined;
   readonly line: Uint8Array;
+  /** How long that is. */
+  readonly lineBytes: number;
 }

@@ -17,6 +17,7 @@ import {
   NULL,
   OPEN_LIST,
   OPEN_OBJECT,
+  PlainText,
   QUOTE,
   TRUE,
   textAt,
@@ -39,6 +40,7 @@ import {
   slotOf,
   TEXT,
 } from "./shape.ts";
+import type { Characters } from "./timestamp.ts";
 
 const TYPE_SLOT = slotOf("pattern_type");
 const TAGS_SLOT = slotOf("context.tags");
@@ -56,6 +58,7 @@ export class LineScanner extends JsonScanner {
   readonly tags: number[] = [];
   readonly #root: Fields;
   readonly #types: readonly Type[];
+  readonly #view = new PlainText();
   #type: Type | undefined;
   /** Where `data` begins, when it stands before the type that says what to ask of it. */
   #dataAt = 0;
@@ -92,6 +95,14 @@ export class LineScanner extends JsonScanner {
   textOf(slot: number): string | undefined {
     const start = this.places[2 * slot] ?? 0;
     return start === 0 ? undefined : textAt(this.bytes, start, this.places[2 * slot + 1] ?? start);
+  }
+
+  /** The same to be read, and not to be kept: it is another line's when the next one is scanned. */
+  charactersOf(slot: number): Characters | undefined {
+    const start = this.places[2 * slot] ?? 0;
+    if (start === 0) return undefined;
+    const end = this.places[2 * slot + 1] ?? start;
+    return this.plain(start) === end ? this.#view.on(this.bytes, start, end) : textAt(this.bytes, start, end);
   }
 
   tagTexts(): string[] {
@@ -174,19 +185,24 @@ export class LineScanner extends JsonScanner {
     return this.#type ? this.#valueOf(at, this.#type.data) : NO;
   }
 
-  #textOf(at: number, { slot, accepts, plainMin, plainMax }: Shape): number {
+  #textOf(at: number, what: Shape): number {
     const end = this.string(at);
     if (end === NO) return NO;
     const start = at + 1;
-    const length = end - 1 - start;
-    if (accepts) {
-      const isFine = this.isPlain && plainMin <= length && length <= plainMax;
-      if (!isFine && !accepts(textAt(this.bytes, start, end - 1))) return NO;
-    }
+    if (what.accepts && !this.#isAccepted(start, end - 1, what)) return NO;
+    const { slot } = what;
     if (slot === NO_SLOT) return end;
     this.places[2 * slot] = start;
     this.places[2 * slot + 1] = end - 1;
     return slot === TYPE_SLOT && !this.#readType(start, end - 1) ? NO : end;
+  }
+
+  #isAccepted(start: number, end: number, { accepts, plainMin, plainMax, options }: Shape): boolean {
+    const length = end - start;
+    if (this.isPlain && plainMin <= length && length <= plainMax) return true;
+    for (const option of options)
+      if (option.length === length && isAt(option, this.bytes, start)) return true;
+    return accepts?.(textAt(this.bytes, start, end)) ?? true;
   }
 
   #readType(start: number, end: number): boolean {

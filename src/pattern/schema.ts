@@ -10,6 +10,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Levels of nesting. */
+export const MAX_DEPTH = 100;
 const PATTERN_ID_MAX_CHARACTERS = 256;
 
 const string = v.string("expected a string");

@@ -1,16 +1,18 @@
 /** What a line is between the stages: received, parsed in a batch, settled when its fate is durable. */
+import type { LineBlock } from "./lines.ts";
 import type { RejectedLine, Rejection, RejectionCode } from "./rejection.ts";
 
 /** A line as it came, without its newline. */
 export interface ReceivedLine {
-  readonly kind: "line";
   readonly bytes: Buffer;
   /** False for what stood behind the last newline when the sender finished. */
   readonly terminated: boolean;
 }
 
-/** What a sender puts into the queue: a line, or one that was refused before it could be held. */
-export type Entry = ReceivedLine | { readonly kind: "rejected"; readonly line: RejectedLine };
+/** What a sender puts into the queue: lines, or one that was refused before it could be held. */
+export type Entry =
+  | { readonly kind: "lines"; readonly block: LineBlock }
+  | { readonly kind: "rejected"; readonly line: RejectedLine };
 
 /** Why a line of a parsed batch is not among its patterns. */
 export type Refusal =

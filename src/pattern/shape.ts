@@ -49,6 +49,8 @@ export interface Shape {
   /** What that comes to for a text of nothing but printable ASCII: as many characters. */
   readonly plainMin: number;
   readonly plainMax: number;
+  /** Texts that are accepted in any case. */
+  readonly options: readonly Uint8Array[];
   readonly fields: Fields | undefined;
   readonly item: Shape | undefined;
 }
@@ -139,6 +141,7 @@ const PLAIN: Shape = {
   accepts: undefined,
   plainMin: 0,
   plainMax: Number.POSITIVE_INFINITY,
+  options: [],
   fields: undefined,
   item: undefined,
 };
@@ -175,7 +178,7 @@ function shapeOf(node: Node, path: string): Shape {
     case "string":
       return textShape(node);
     case "picklist":
-      return { ...PLAIN, kind: TEXT, accepts: predicateOf(node), plainMin: Number.POSITIVE_INFINITY };
+      return { ...PLAIN, kind: TEXT, accepts: predicateOf(node), ...NEVER_PLAIN, options: optionsOf(node) };
     case "number":
       return { ...PLAIN, kind: NUMBER, accepts: predicateOf(node) };
     case "boolean":
@@ -190,16 +193,22 @@ function shapeOf(node: Node, path: string): Shape {
   throw unknownPart(node.kind, node.type);
 }
 
+/** However short or long it is, nothing is known of a plain text. */
+const NEVER_PLAIN = { plainMin: Number.POSITIVE_INFINITY };
+
+function optionsOf(node: Node): Uint8Array[] {
+  return required(node.options).flatMap((option) =>
+    typeof option === "string" ? [Buffer.from(option)] : [],
+  );
+}
+
 function textShape(node: Node): Shape {
   const [, ...checks] = node.pipe ?? [node];
   if (checks.length === 0) return { ...PLAIN, kind: TEXT };
   const lengths = checks.map(({ requirement }) => PLAIN_TEXT.get(requirement));
   const [length] = lengths;
   // Other checks are made of every text.
-  const plain =
-    lengths.length === 1 && length
-      ? { plainMin: length.min, plainMax: length.max }
-      : { plainMin: Number.POSITIVE_INFINITY };
+  const plain = lengths.length === 1 && length ? { plainMin: length.min, plainMax: length.max } : NEVER_PLAIN;
   return { ...PLAIN, kind: TEXT, accepts: predicateOf(node), ...plain };
 }
 

@@ -1,4 +1,5 @@
 /** A line that is stored already: nobody judges it again, what is indexed is bound from it once more. */
+import { hashId } from "./id-hash.ts";
 import { indexedFields } from "./parse.ts";
 import type { Pattern } from "./pattern.ts";
 import { isObject } from "./schema.ts";
@@ -13,7 +14,17 @@ export function storedPattern(line: string, zone: Zone): Pattern | undefined {
   if (typeof id !== "string" || typeof type !== "string" || typeof timestamp !== "string") return undefined;
   const instant = parseTimestamp(timestamp, zone);
   if (instant === undefined) return undefined;
-  return { id, type, timestamp, instant, ...indexedFields(value), line: Buffer.from(line, "utf8") };
+  const bytes = Buffer.from(line, "utf8");
+  return {
+    id,
+    hash: hashId(id),
+    type,
+    timestamp,
+    instant,
+    ...indexedFields(value),
+    line: bytes,
+    lineBytes: bytes.byteLength,
+  };
 }
 
 function parsed(line: string): unknown {

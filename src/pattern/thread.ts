@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
-import { type ParsedLines, parseLines } from "./batch.ts";
+import { type PackedLines, type ParsedLines, packLines, transferOfLines } from "./batch.ts";
+import type { Lines } from "./lines.ts";
 import { PatternParser } from "./parse.ts";
 import type { DeclaredTypes } from "./schema.ts";
-import type { ReceivedLine } from "./settlement.ts";
 import { Zone } from "./zone.ts";
 
 /** The parser's options as they cross to a thread. */
@@ -13,14 +13,9 @@ export interface ThreadParserOptions {
   readonly notCollected: ReadonlySet<string>;
 }
 
-/** Lines as they cross: all bytes in one buffer, each line with one byte behind it. */
-export interface PackedLines {
+export interface ParseCall {
   readonly number: number;
-  readonly isJudged: boolean;
-  readonly bytes: ArrayBuffer;
-  readonly ends: Uint32Array<ArrayBuffer>;
-  /** Places among the lines; hardly ever any. */
-  readonly unterminated: readonly number[];
+  readonly lines: PackedLines;
 }
 
 export interface ParsedReply {
@@ -29,7 +24,7 @@ export interface ParsedReply {
 }
 
 interface Waiting {
-  readonly lines: readonly ReceivedLine[];
+  readonly lines: Lines;
   readonly isJudged: boolean;
   readonly resolve: (parsed: ParsedLines) => void;
 }
@@ -38,17 +33,23 @@ export function parserOf({ zone, types, notCollected }: ThreadParserOptions): Pa
   return new PatternParser({ zone: new Zone(zone), types, notCollected });
 }
 
-/** A parser in a thread of its own. Should the thread end, `parser` does its work on the spot, only slower. */
+/** What it makes of a batch is used up with the batch: more room for it would only be more memory. */
+const YOUNG_MIB = 6;
+
+/** A parser in a thread of its own. Should the thread end, `parseHere` does its work on the spot, only slower. */
 export class ParserThread {
-  readonly #parser: PatternParser;
+  readonly #parseHere: (lines: PackedLines) => ParsedLines;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
   #isGone = false;
 
-  constructor(options: ThreadParserOptions, parser: PatternParser) {
-    this.#parser = parser;
-    this.#worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: options });
+  constructor(options: ThreadParserOptions, parseHere: (lines: PackedLines) => ParsedLines) {
+    this.#parseHere = parseHere;
+    this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
+      workerData: options,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+    });
     this.#worker.on("message", ({ number, parsed }: ParsedReply) => {
       this.#waiting.get(number)?.resolve(parsed);
       this.#waiting.delete(number);
@@ -57,13 +58,14 @@ export class ParserThread {
     this.#worker.on("exit", () => this.#goOnAlone());
   }
 
-  async parse(lines: readonly ReceivedLine[], isJudged: boolean): Promise<ParsedLines> {
-    if (this.#isGone) return parseLines(this.#parser, lines, isJudged);
+  async parse(lines: Lines, isJudged: boolean): Promise<ParsedLines> {
+    const packed = packLines(lines, isJudged);
+    if (this.#isGone) return this.#parseHere(packed);
     this.#calls += 1;
-    const packed = packLines(this.#calls, lines, isJudged);
+    const call: ParseCall = { number: this.#calls, lines: packed };
     return new Promise((resolve) => {
-      this.#waiting.set(packed.number, { lines, isJudged, resolve });
-      this.#worker.postMessage(packed, [packed.bytes, packed.ends.buffer]);
+      this.#waiting.set(call.number, { lines, isJudged, resolve });
+      this.#worker.postMessage(call, transferOfLines(packed));
     });
   }
 
@@ -74,43 +76,7 @@ export class ParserThread {
   #goOnAlone(): void {
     this.#isGone = true;
     for (const { lines, isJudged, resolve } of this.#waiting.values())
-      resolve(parseLines(this.#parser, lines, isJudged));
+      resolve(this.#parseHere(packLines(lines, isJudged)));
     this.#waiting.clear();
-  }
-}
-
-function packLines(number: number, lines: readonly ReceivedLine[], isJudged: boolean): PackedLines {
-  let length = 0;
-  for (const { bytes } of lines) length += bytes.length + 1;
-  const target = new Uint8Array(new ArrayBuffer(length));
-  const ends = new Uint32Array(lines.length);
-  const unterminated: number[] = [];
-  // Lines that came in one piece are copied in one piece, with the newlines between them.
-  let run: { readonly buffer: ArrayBufferLike; readonly start: number; readonly to: number } | undefined;
-  let runEnd = 0;
-  let end = 0;
-  for (let index = 0; index < lines.length; index += 1) {
-    const line = lines[index];
-    if (!line) continue;
-    const { buffer, byteOffset } = line.bytes;
-    if (run?.buffer !== buffer || runEnd + 1 !== byteOffset) {
-      if (run) target.set(new Uint8Array(run.buffer, run.start, runEnd - run.start), run.to);
-      run = { buffer, start: byteOffset, to: end };
-    }
-    runEnd = byteOffset + line.bytes.length;
-    end += line.bytes.length + 1;
-    ends[index] = end - 1;
-    if (!line.terminated) unterminated.push(index);
-  }
-  if (run) target.set(new Uint8Array(run.buffer, run.start, runEnd - run.start), run.to);
-  return { number, isJudged, bytes: target.buffer, ends, unterminated };
-}
-
-export function* unpackLines({ bytes, ends, unterminated }: PackedLines): Generator<ReceivedLine> {
-  const cut = new Set(unterminated);
-  let start = 0;
-  for (const [index, end] of ends.entries()) {
-    yield { kind: "line", bytes: Buffer.from(bytes, start, end - start), terminated: !cut.has(index) };
-    start = end + 1;
   }
 }

@@ -1,5 +1,6 @@
 /** A batch between the queue's parts: its lines, what parsing made of them, and what became of each. */
 import { messageOf, PatterndError } from "../errors.ts";
+import { Lines } from "../pattern/lines.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Outcome, ReceivedLine, Refusal, Settlement } from "../pattern/settlement.ts";
 
@@ -11,7 +12,7 @@ export interface Parsed<Patterns> {
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
-export type Parse<Patterns> = (lines: readonly ReceivedLine[]) => Promise<Parsed<Patterns>>;
+export type Parse<Patterns> = (lines: Lines) => Promise<Parsed<Patterns>>;
 
 const SETTLED = {
   stored: { kind: "stored" },
@@ -22,16 +23,18 @@ const SETTLED = {
 
 /** What becomes of each line: `outcomes` has one for each that is not refused, in order. */
 export function settlementsOf(
-  lines: readonly ReceivedLine[],
+  lines: Lines,
   { refused }: Pick<Parsed<unknown>, "refused">,
   outcomes: readonly (Outcome | "spooled")[],
 ): Settlement[] {
+  if (refused.size === 0)
+    return Array.from({ length: lines.length }, (_, at) => SETTLED[outcomes[at] ?? missing()]);
   const next = outcomes.values();
-  return lines.map((line, index) => {
+  return Array.from(lines, ({ bytes }, index) => {
     const refusal = refused.get(index);
     if (!refusal) return SETTLED[next.next().value ?? missing()];
     if (refusal.kind === "not_collected") return refusal;
-    return { kind: "rejected", line: { rejection: refusal.rejection, bytes: line.bytes } };
+    return { kind: "rejected", line: { rejection: refusal.rejection, bytes } };
   });
 }
 
@@ -39,6 +42,11 @@ export function rejectedAmong(settlements: readonly Settlement[]): RejectedLine[
   const rejected: RejectedLine[] = [];
   for (const settlement of settlements) if (settlement.kind === "rejected") rejected.push(settlement.line);
   return rejected;
+}
+
+/** Those that are not refused. */
+export function acceptedLines(lines: Lines, { refused }: Pick<Parsed<unknown>, "refused">): Lines {
+  return refused.size === 0 ? lines : Lines.of(acceptedOf([...lines], { refused }));
 }
 
 /** What is not refused of what belongs to each line. */

@@ -9,8 +9,8 @@ export class Counts {
   #spooled = 0;
   #damaged = 0;
 
-  put(origin: Sender["origin"]): void {
-    this.#put[origin] += 1;
+  put(origin: Sender["origin"], lines: number): void {
+    this.#put[origin] += lines;
   }
 
   /** Lines in the spool are counted when they go in and when they go out, not when their sender is told. */

@@ -1,6 +1,8 @@
 /** Who says what becomes of kept lines: the same that say it of new ones. */
+
+import { Lines, linesIn } from "../pattern/lines.ts";
 import type { RejectionCode } from "../pattern/rejection.ts";
-import type { Entry, ReceivedLine, Sender, Settlement } from "../pattern/settlement.ts";
+import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
 import { missing, type Parse, settlementsOf } from "./batch.ts";
 import { Condition } from "./retry.ts";
 import { StoreWriter, type StoreWriterOptions } from "./store-writer.ts";
@@ -24,8 +26,9 @@ export function judgeByQueue(queue: { put(sender: Sender, entry: Entry): void })
 /** What the parser says, and nothing stored. */
 export function judgeByParser(parse: Parse<unknown>): Judge {
   return judgeBy(async (lines) => {
-    const stored = lines.map(() => "stored" as const);
-    return settlementsOf(lines, await parse(lines), stored);
+    const parsed = await parse(lines);
+    const stored = Array.from(lines, () => "stored" as const);
+    return settlementsOf(lines, parsed, stored);
   });
 }
 
@@ -40,12 +43,16 @@ export function judgeByStore<Patterns>(parse: Parse<Patterns>, store: StoreWrite
   return judgeBy(async (lines) => writer.write(lines, await parse(lines), parse));
 }
 
-function judgeBy(settle: (lines: readonly ReceivedLine[]) => Promise<readonly Settlement[]>): Judge {
+function judgeBy(settle: (lines: Lines) => Promise<readonly Settlement[]>): Judge {
   return async (entries) => {
-    const settlements = (await settle(entries.filter((entry) => entry.kind === "line"))).values();
-    return entries.map((entry) =>
-      verdictOf(entry.kind === "line" ? (settlements.next().value ?? missing()) : entry),
-    );
+    const lines = new Lines(entries.flatMap((entry) => (entry.kind === "lines" ? [entry.block] : [])));
+    const settlements = (await settle(lines)).values();
+    return entries.flatMap((entry) => {
+      if (entry.kind === "rejected") return [verdictOf(entry)];
+      return Array.from({ length: linesIn(entry.block) }, () =>
+        verdictOf(settlements.next().value ?? missing()),
+      );
+    });
   };
 }
 

@@ -3,8 +3,10 @@
  * first. As long as there is anything in the spool whatever comes goes behind it: of two versions with the same
  * instant the one that was received last has to be written last.
  */
+
+import { Lines } from "../pattern/lines.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
-import type { ReceivedLine, Settlement } from "../pattern/settlement.ts";
+import type { Settlement } from "../pattern/settlement.ts";
 import { type Parse, rejectedAmong } from "./batch.ts";
 import type { Counts } from "./counts.ts";
 import { achieve, type Condition, insist, Pause } from "./retry.ts";
@@ -69,13 +71,10 @@ export class Overflow<Patterns> {
    *
    * Rejects as `Spool.append` does.
    */
-  async take(
-    lines: readonly ReceivedLine[],
-    writing: Promise<readonly Settlement[]> | undefined,
-  ): Promise<void> {
+  async take(lines: Lines, writing: Promise<readonly Settlement[]> | undefined): Promise<void> {
     const { spool, counts } = this.#options;
     await spool.append(
-      lines.map(({ bytes }) => bytes),
+      Array.from(lines, ({ bytes }) => bytes),
       { alone: writing !== undefined },
     );
     counts.spool(lines.length);
@@ -121,7 +120,8 @@ export class Overflow<Patterns> {
   async #store(file: SpooledLines): Promise<boolean> {
     const { writer, bind, maxBatch, counts } = this.#options;
     for (let start = 0; start < file.lines.length; start += maxBatch) {
-      const lines = file.lines.slice(start, start + maxBatch).map(judged);
+      const some = file.lines.slice(start, start + maxBatch);
+      const lines = Lines.of(some.map((bytes) => ({ bytes, terminated: true })));
       const write = async () => writer.write(lines, await bind(lines), bind);
       const settlements = await insist(write, this.#pause, TOLD_ELSEWHERE);
       if (!settlements || !(await this.#settle(settlements))) return false;
@@ -145,8 +145,4 @@ export class Overflow<Patterns> {
     if (isRemoved) onRoom();
     return isRemoved;
   }
-}
-
-function judged(bytes: Buffer): ReceivedLine {
-  return { kind: "line", bytes, terminated: true };
 }

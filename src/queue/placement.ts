@@ -1,6 +1,7 @@
 /** Where a parsed batch goes: into the store, and when that fails or takes longer than a second, into the spool. */
-import type { ReceivedLine, Settlement } from "../pattern/settlement.ts";
-import { acceptedOf, type Parse, type Parsed, settlementsOf } from "./batch.ts";
+import type { Lines } from "../pattern/lines.ts";
+import type { Settlement } from "../pattern/settlement.ts";
+import { acceptedLines, acceptedOf, type Parse, type Parsed, settlementsOf } from "./batch.ts";
 import type { Overflow } from "./overflow.ts";
 import { type Condition, Pause, retryDelayMs } from "./retry.ts";
 import { SpoolFull } from "./spool.ts";
@@ -14,6 +15,13 @@ export interface PlacementOptions<Patterns> {
   readonly storing: Condition;
   /** Of the spool, where it is needed. One that is full while the store works is none that fails. */
   readonly spooling: Condition;
+}
+
+export interface Placed {
+  /** Of each line. */
+  readonly settlements: readonly Settlement[];
+  /** Whether nothing more happens to the lines: the store does not still work on them. */
+  readonly isOver: boolean;
 }
 
 type Attempt =
@@ -50,43 +58,40 @@ export class Placement<Patterns> {
   }
 
   /**
-   * What became of each line; undefined if the queue was abandoned first. What is refused may depend on the clock:
+   * What became of the lines; undefined if the queue was abandoned first. What is refused may depend on the clock:
    * the parse that was placed is the one that counts.
    */
-  async place(
-    lines: readonly ReceivedLine[],
-    first: Parsed<Patterns>,
-  ): Promise<readonly Settlement[] | undefined> {
+  async place(lines: Lines, first: Parsed<Patterns>): Promise<Placed | undefined> {
     const { parse, overflow } = this.#options;
     let parsed: Parsed<Patterns> | undefined = first;
     let late: Promise<readonly Settlement[]> | undefined;
     for (let failures = 1; !this.#pause.isOver; failures += 1) {
       const judged: Parsed<Patterns> = parsed ?? (await parse(lines));
-      if (judged.refused.size === lines.length) return this.#placed(settlementsOf(lines, judged, []));
+      if (judged.refused.size === lines.length) return this.#placed(settlementsOf(lines, judged, []), !late);
       if (!late && !this.#isHurried && !overflow.isActive) {
         const attempt = await this.#write(lines, judged);
-        if (attempt.kind === "settled") return this.#placed(attempt.settlements);
+        if (attempt.kind === "settled") return this.#placed(attempt.settlements, true);
         if (attempt.kind === "late") late = attempt.writing;
       }
-      const accepted = acceptedOf(lines, judged);
+      const accepted = acceptedLines(lines, judged);
       const error = await this.#spool(accepted, late);
-      const spooled = accepted.map(() => "spooled" as const);
-      if (error === undefined) return this.#placed(settlementsOf(lines, judged, spooled));
+      const spooled = Array.from(accepted, () => "spooled" as const);
+      if (error === undefined) return this.#placed(settlementsOf(lines, judged, spooled), !late);
       const settled = await this.#wait(retryDelayMs(failures), late);
       if (settled === "failed") late = undefined;
-      else if (settled) return this.#placed(merged(lines, judged, settled));
+      else if (settled) return this.#placed(merged(lines, judged, settled), false);
       // A batch that may still be written is the one that was parsed for it. Any other one is used up, or old.
       parsed = late && judged;
     }
     return undefined;
   }
 
-  #placed(settlements: readonly Settlement[]): readonly Settlement[] {
+  #placed(settlements: readonly Settlement[], isOver: boolean): Placed {
     this.#options.spooling.works();
-    return settlements;
+    return { settlements, isOver };
   }
 
-  async #write(lines: readonly ReceivedLine[], parsed: Parsed<Patterns>): Promise<Attempt> {
+  async #write(lines: Lines, parsed: Parsed<Patterns>): Promise<Attempt> {
     const { writer, parse } = this.#options;
     const attempt = await new Promise<Attempt>((resolve) => {
       const giveWay = () => {
@@ -107,10 +112,7 @@ export class Placement<Patterns> {
     return attempt;
   }
 
-  async #spool(
-    lines: readonly ReceivedLine[],
-    writing: Promise<readonly Settlement[]> | undefined,
-  ): Promise<unknown> {
+  async #spool(lines: Lines, writing: Promise<readonly Settlement[]> | undefined): Promise<unknown> {
     const { overflow, storing, spooling } = this.#options;
     try {
       await overflow.take(lines, writing);
@@ -135,16 +137,12 @@ export class Placement<Patterns> {
 }
 
 /** The settlements of the accepted lines, and what the others were refused for. */
-function merged(
-  lines: readonly ReceivedLine[],
-  parsed: Parsed<unknown>,
-  accepted: readonly Settlement[],
-): Settlement[] {
+function merged(lines: Lines, parsed: Parsed<unknown>, accepted: readonly Settlement[]): Settlement[] {
   const next = accepted.values();
   const others = settlementsOf(
     lines,
     parsed,
-    lines.map(() => "spooled" as const),
+    Array.from(lines, () => "spooled" as const),
   );
   return others.map((other) => (other.kind === "spooled" ? (next.next().value ?? other) : other));
 }

@@ -9,8 +9,8 @@
  * is no place left.
  */
 import type { RejectedLine } from "../pattern/rejection.ts";
-import type { Admission, Entry, ReceivedLine, Sender, Settlement } from "../pattern/settlement.ts";
-import { missing, type Parse, type Parsed } from "./batch.ts";
+import type { Admission, Entry, Sender, Settlement } from "../pattern/settlement.ts";
+import type { Parse, Parsed } from "./batch.ts";
 import { Counts } from "./counts.ts";
 import { Overflow, type OverflowOptions } from "./overflow.ts";
 import { Placement } from "./placement.ts";
@@ -19,10 +19,9 @@ import { Condition, Pause } from "./retry.ts";
 import { Settling } from "./settling.ts";
 import type { Spool } from "./spool.ts";
 import { StoreWriter, type StoreWriterOptions } from "./store-writer.ts";
+import { type Batch, Waiting } from "./waiting.ts";
 
 const BATCH_BYTES = 8 * 1024 * 1024;
-/** What a line costs beside its bytes, roughly. */
-const LINE_OVERHEAD_BYTES = 400;
 
 /** What the queue depends on, and which may fail for a while. */
 export type Part = "store" | "spool" | "draining" | "rejected";
@@ -48,18 +47,6 @@ export interface QueueOptions<Patterns>
   readonly onFlushed: (batch: { lines: number; bytes: number; ms: number }) => void;
 }
 
-interface Queued {
-  readonly sender: Sender;
-  readonly entry: Entry;
-  readonly bytes: number;
-}
-
-interface Batch {
-  readonly queued: readonly Queued[];
-  readonly lines: readonly ReceivedLine[];
-  readonly bytes: number;
-}
-
 export class WriteQueue<Patterns> {
   readonly counts = new Counts();
   readonly #options: QueueOptions<Patterns>;
@@ -70,8 +57,7 @@ export class WriteQueue<Patterns> {
   readonly #delay = new Pause();
   /** Of lines up to where it is known what becomes of them. */
   readonly #progress = new Progress();
-  #waiting: Queued[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new Waiting();
   #inFlightBytes = 0;
   #running: Promise<void> | undefined;
   readonly #onAdmission = new Set<() => void>();
@@ -117,9 +103,11 @@ export class WriteQueue<Patterns> {
     this.#settling = new Settling({
       ...options,
       rejecting: rejected,
-      onSettled: ({ settlement, bytes }) => {
-        this.counts.settle(settlement);
-        if (settlement.kind === "not_collected") options.onNotCollected(settlement.type);
+      onSettled: ({ settlements, bytes }) => {
+        for (const settlement of settlements) {
+          this.counts.settle(settlement);
+          if (settlement.kind === "not_collected") options.onNotCollected(settlement.type);
+        }
         this.#inFlightBytes -= bytes;
       },
       onKept: () => this.#tellRoom(),
@@ -136,7 +124,7 @@ export class WriteQueue<Patterns> {
     const { maxBytes } = this.#options;
     const isFullOfRejected = this.failure("rejected") !== undefined && this.#settling.lateBytes >= maxBytes;
     if (this.failure("spool") !== undefined || isFullOfRejected) return "closed";
-    return this.#waitingBytes + this.#inFlightBytes >= maxBytes ? "full" : "open";
+    return this.#waiting.bytes + this.#inFlightBytes >= maxBytes ? "full" : "open";
   }
 
   /** Why a part does not do what it should; undefined while it does. */
@@ -145,15 +133,11 @@ export class WriteQueue<Patterns> {
   }
 
   put(sender: Sender, entry: Entry): void {
-    const bytes =
-      LINE_OVERHEAD_BYTES + (entry.kind === "line" ? entry.bytes.length : entry.line.bytes.length);
-    this.counts.put(sender.origin);
-    this.#progress.come(1);
-    this.#waiting.push({ sender, entry, bytes });
-    this.#waitingBytes += bytes;
+    const lines = this.#waiting.put(sender, entry);
+    this.counts.put(sender.origin, lines);
+    this.#progress.come(lines);
     this.#running ??= this.#run();
-    if (this.#waiting.length >= this.#options.maxBatch || this.#waitingBytes >= BATCH_BYTES)
-      this.#delay.end();
+    if (this.#waiting.fills(this.#options.maxBatch, BATCH_BYTES)) this.#delay.end();
   }
 
   /** Calls back once, when admission has changed, or is about to be open again. */
@@ -197,11 +181,12 @@ export class WriteQueue<Patterns> {
       await this.#delay.wait(this.#options.maxDelayMs);
       let finishing = Promise.resolve();
       // Nothing may be awaited between the last look at what waits and the end.
-      while (this.#waiting.length > 0 && !this.#delay.isOver) {
-        const batch = this.#take();
+      while (this.#waiting.bytes > 0 && !this.#delay.isOver) {
+        const batch = this.#waiting.take(this.#options.maxBatch, BATCH_BYTES);
+        this.#inFlightBytes += batch.bytes;
         const [parsed] = await Promise.all([this.#options.parse(batch.lines), finishing]);
         finishing = this.#finish(batch, parsed);
-        if (this.#waiting.length === 0) await finishing;
+        if (this.#waiting.bytes === 0) await finishing;
       }
       this.#running = undefined;
     } catch (error) {
@@ -216,37 +201,27 @@ export class WriteQueue<Patterns> {
     this.#options.onDefect(error);
   }
 
-  #take(): Batch {
-    let bytes = 0;
-    let count = 0;
-    while (count < this.#waiting.length && count < this.#options.maxBatch && bytes < BATCH_BYTES) {
-      bytes += this.#waiting[count]?.bytes ?? 0;
-      count += 1;
-    }
-    this.#waitingBytes -= bytes;
-    this.#inFlightBytes += bytes;
-    const queued = this.#waiting.splice(0, count);
-    const lines: ReceivedLine[] = [];
-    for (const { entry } of queued) if (entry.kind === "line") lines.push(entry);
-    return { queued, lines, bytes };
-  }
-
   async #finish({ queued, lines, bytes }: Batch, parsed: Parsed<Patterns>): Promise<void> {
     const started = performance.now();
-    const results = (await this.#placement.place(lines, parsed))?.values();
-    if (!results) return;
-    const decided = queued.map(({ sender, entry, bytes }) => {
-      const settlement: Settlement = entry.kind === "line" ? (results.next().value ?? missing()) : entry;
-      return { sender, settlement, bytes };
+    const placed = await this.#placement.place(lines, parsed);
+    if (!placed) return;
+    let at = 0;
+    const decided = queued.map(({ sender, entry, lines: count, bytes }) => {
+      if (entry.kind === "rejected") return { sender, settlements: [entry], bytes };
+      const settlements = placed.settlements.slice(at, at + count).map(ofItsOwn);
+      at += count;
+      if (placed.isOver) entry.held.release();
+      return { sender, settlements, bytes };
     });
     this.#settling.add(decided);
-    this.#options.onFlushed({ lines: queued.length, bytes, ms: performance.now() - started });
+    const count = queued.reduce((sum, one) => sum + one.lines, 0);
+    this.#options.onFlushed({ lines: count, bytes, ms: performance.now() - started });
     this.#tellRoom();
-    this.#progress.done(queued.length);
+    this.#progress.done(count);
   }
 
   #tellRoom(): void {
-    if (this.#waitingBytes <= this.#options.maxBytes / 2) this.#tellAdmission();
+    if (this.#waiting.bytes <= this.#options.maxBytes / 2) this.#tellAdmission();
   }
 
   #tellAdmission(): void {
@@ -254,4 +229,10 @@ export class WriteQueue<Patterns> {
     this.#onAdmission.clear();
     for (const callback of callbacks) callback();
   }
+}
+
+/** What is kept of a refused line must not lie where others will. */
+function ofItsOwn(settlement: Settlement): Settlement {
+  if (settlement.kind !== "rejected") return settlement;
+  return { kind: "rejected", line: { ...settlement.line, bytes: Buffer.from(settlement.line.bytes) } };
 }

@@ -3,6 +3,7 @@
  * sending it again changes nothing: whatever stops a replay, the next one goes over the same lines.
  */
 import { messageOf, PatterndError } from "../errors.ts";
+import { blockOf } from "../pattern/lines.ts";
 import type { RejectedFilter, RejectionCode } from "../pattern/rejection.ts";
 import type { Entry } from "../pattern/settlement.ts";
 import { type DayFile, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
@@ -185,7 +186,9 @@ async function* chunksOf(lines: AsyncIterable<PlacedLine>): AsyncGenerator<Place
 }
 
 function entryOf(bytes: Buffer, maxLineBytes: number): Entry {
-  if (bytes.length <= maxLineBytes) return { kind: "line", bytes, terminated: true };
+  if (bytes.length <= maxLineBytes) {
+    return { kind: "lines", block: blockOf({ bytes, terminated: true }) };
+  }
   const message = `expected at most ${maxLineBytes} bytes, got ${bytes.length}`;
   return { kind: "rejected", line: { rejection: { code: "line_too_long", message }, bytes } };
 }

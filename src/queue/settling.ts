@@ -9,11 +9,11 @@ import { rejectedAmong } from "./batch.ts";
 import { Progress } from "./progress.ts";
 import { achieve, type Condition, Pause } from "./retry.ts";
 
-/** A line of which it is known what becomes of it. */
-export interface DecidedLine {
+/** Lines of one sender, in order, of which it is known what becomes of them. */
+export interface Decided {
   readonly sender: Sender;
-  readonly settlement: Settlement;
-  /** What it takes of the queue. */
+  readonly settlements: readonly Settlement[];
+  /** What they take of the queue. */
   readonly bytes: number;
 }
 
@@ -23,7 +23,7 @@ export interface SettlingOptions {
   /** Whether rejected lines can be kept. */
   readonly rejecting: Pick<Condition, "failed" | "works">;
   /** Before the sender is told. */
-  readonly onSettled: (line: DecidedLine) => void;
+  readonly onSettled: (lines: Decided) => void;
   /** When late ones were kept and settled. */
   readonly onKept: () => void;
   readonly onDefect: (error: unknown) => void;
@@ -34,7 +34,7 @@ export class Settling {
   readonly #pause = new Pause();
   /** Of late lines. */
   readonly #progress = new Progress();
-  #late: DecidedLine[] = [];
+  #late: Decided[] = [];
   #lateBytes = 0;
   #lateSenders = new Set<Sender>();
   #isKeeping = false;
@@ -49,7 +49,7 @@ export class Settling {
   }
 
   /** In the order in which they were put. */
-  add(lines: readonly DecidedLine[]): void {
+  add(lines: readonly Decided[]): void {
     for (const line of lines) if (isToBeKept(line)) this.#lateSenders.add(line.sender);
     if (this.#lateSenders.size === 0) {
       this.#settle(lines);
@@ -58,7 +58,7 @@ export class Settling {
     const late = lines.filter(({ sender }) => this.#lateSenders.has(sender));
     for (const line of late) this.#late.push(line);
     this.#lateBytes += bytesOf(late);
-    this.#progress.come(late.length);
+    this.#progress.come(countOf(late));
     this.#settle(lines.filter(({ sender }) => !this.#lateSenders.has(sender)));
     if (!this.#isKeeping) this.#keepLate().catch(this.#options.onDefect);
   }
@@ -81,34 +81,38 @@ export class Settling {
     while (this.#late.length > 0) {
       const lines = this.#late;
       this.#late = [];
-      const rejected = rejectedAmong(lines.filter(isToBeKept).map(({ settlement }) => settlement));
+      const rejected = lines.filter(isToBeKept).flatMap(({ settlements }) => rejectedAmong(settlements));
       const keep = () => keepRejected(rejected);
       if (rejected.length > 0 && !(await achieve(keep, this.#pause, rejecting))) return;
       this.#lateSenders = new Set(this.#late.map(({ sender }) => sender));
       this.#lateBytes -= bytesOf(lines);
       this.#settle(lines);
       this.#options.onKept();
-      this.#progress.done(lines.length);
+      this.#progress.done(countOf(lines));
     }
     this.#isKeeping = false;
   }
 
-  #settle(lines: readonly DecidedLine[]): void {
+  #settle(lines: readonly Decided[]): void {
     const senders = new Set<Sender>();
-    for (const line of lines) {
-      this.#options.onSettled(line);
-      line.sender.settle(line.settlement);
-      senders.add(line.sender);
+    for (const decided of lines) {
+      this.#options.onSettled(decided);
+      for (const settlement of decided.settlements) decided.sender.settle(settlement);
+      senders.add(decided.sender);
     }
     for (const sender of senders) sender.flushed();
   }
 }
 
 /** Replayed lines are kept already. */
-function isToBeKept({ sender, settlement }: DecidedLine): boolean {
-  return settlement.kind === "rejected" && sender.origin !== "replayed";
+function isToBeKept({ sender, settlements }: Decided): boolean {
+  return sender.origin !== "replayed" && settlements.some(({ kind }) => kind === "rejected");
 }
 
-function bytesOf(lines: readonly DecidedLine[]): number {
+function countOf(lines: readonly Decided[]): number {
+  return lines.reduce((sum, { settlements }) => sum + settlements.length, 0);
+}
+
+function bytesOf(lines: readonly Decided[]): number {
   return lines.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -1,5 +1,6 @@
 import { PatterndError } from "../errors.ts";
-import type { Outcome, ReceivedLine, Settlement } from "../pattern/settlement.ts";
+import type { Lines } from "../pattern/lines.ts";
+import type { Outcome, Settlement } from "../pattern/settlement.ts";
 import { notStorable, type Parse, type Parsed, settlementsOf } from "./batch.ts";
 import type { Condition } from "./retry.ts";
 
@@ -30,7 +31,7 @@ export class StoreWriter<Patterns> {
    * Rejects when the store fails; then the batch may be written again.
    */
   async write(
-    lines: readonly ReceivedLine[],
+    lines: Lines,
     parsed: Parsed<Patterns>,
     parse: Parse<Patterns>,
     onLate: () => void = () => {},
@@ -58,11 +59,7 @@ export class StoreWriter<Patterns> {
     }
   }
 
-  async #write(
-    lines: readonly ReceivedLine[],
-    parsed: Parsed<Patterns>,
-    parse: Parse<Patterns>,
-  ): Promise<Settlement[]> {
+  async #write(lines: Lines, parsed: Parsed<Patterns>, parse: Parse<Patterns>): Promise<Settlement[]> {
     let outcomes: readonly Outcome[] = [];
     try {
       if (parsed.refused.size < lines.length) outcomes = await this.#options.write(parsed.patterns);

@@ -4,6 +4,7 @@ import type { PackedPatterns } from "../pattern/pack.ts";
 import {
   NotStorable,
   type OpenOptions,
+  type Outcome,
   type PageRequest,
   type StoreMetadata,
   type StoreRepair,
@@ -17,7 +18,7 @@ export interface ThreadData {
 }
 
 export type Call =
-  | { readonly method: "write"; readonly patterns: readonly PackedPatterns[] }
+  | { readonly method: "write"; readonly patterns: PackedPatterns }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
   | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
@@ -30,6 +31,22 @@ export type Reply =
   | { readonly opened: StoreMetadata; readonly repairs: readonly StoreRepair[] }
   | { readonly number: number; readonly result: unknown }
   | { readonly number: number | undefined; readonly error: PlainError };
+
+const OUTCOMES = ["stored", "replaced", "superseded"] as const satisfies readonly Outcome[];
+
+/** A batch's outcomes as they cross: a number each. */
+export function packOutcomes(outcomes: readonly Outcome[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(outcomes, (outcome) => OUTCOMES.indexOf(outcome));
+}
+
+export function unpackOutcomes(packed: Uint8Array): Outcome[] {
+  return Array.from(packed, (number) => {
+    const outcome = OUTCOMES[number];
+    if (outcome === undefined)
+      throw new PatterndError("internal", `the store answered with outcome ${number}`);
+    return outcome;
+  });
+}
 
 /** An error without its class, which does not survive the crossing. */
 export interface PlainError {

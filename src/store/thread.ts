@@ -3,49 +3,79 @@
  * at; a thread makes them asynchronous. The writer has one, and questions have another, so that neither waits
  * for the other (docs/architecture.md says what was measured).
  */
+import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { PatterndError } from "../errors.ts";
 import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
 import type { Backend, OpenOptions, Outcome, Page, PageRequest, StoreMetadata } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
-import { type Call, fromPlain, type Reply } from "./protocol.ts";
+import { type Call, fromPlain, type Reply, unpackOutcomes } from "./protocol.ts";
 
 /** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
-  write(patterns: readonly PackedPatterns[]): Promise<Outcome[]>;
+  write(patterns: PackedPatterns): Promise<Outcome[]>;
 }
 
-/** Opens the store for writing, in two threads: one that writes and one that answers questions. */
+/**
+ * Opens the store for writing, in a thread that writes; another one answers questions, from the first question on.
+ */
 export async function openInThreads(
   kind: BackendKind,
   options: OpenOptions,
   onEnded: (error: Error) => void,
 ): Promise<ThreadedStore> {
   const writer = await StoreThread.open(kind, options, onEnded);
-  try {
-    const reader = await StoreThread.open(kind, { ...options, readOnly: true }, onEnded);
-    return {
-      metadata: writer.metadata,
-      write: (patterns) => writer.write(patterns),
-      // The writer knows where each id stands; a look-up is too short to delay it.
-      get: (id) => writer.get(id),
-      query: (filter, page) => reader.query(filter, page),
-      deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
-      compress: (beforeDay) => writer.compress(beforeDay),
-      close: async () => {
-        // Questions that are still asked have nobody left to ask them.
-        await reader.terminate();
-        await writer.close();
-      },
-    };
-  } catch (error) {
-    await writer.close();
-    throw error;
+  const reader = new LazyThread(() => StoreThread.open(kind, { ...options, readOnly: true }, onEnded));
+  return {
+    metadata: writer.metadata,
+    write: (patterns) => writer.write(patterns),
+    // The writer knows where each id stands; a look-up is too short to delay it.
+    get: (id) => writer.get(id),
+    query: async (filter, page) => (await reader.get()).query(filter, page),
+    deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
+    compress: (beforeDay) => writer.compress(beforeDay),
+    close: async () => {
+      // Questions that are still asked have nobody left to ask them.
+      await reader.terminate();
+      await writer.close();
+    },
+  };
+}
+
+/** A thread that costs nothing before somebody needs it. */
+class LazyThread {
+  readonly #open: () => Promise<StoreThread>;
+  #opening: Promise<StoreThread> | undefined;
+  #isClosed = false;
+
+  constructor(open: () => Promise<StoreThread>) {
+    this.#open = open;
+  }
+
+  /** One that failed to open is opened anew. */
+  async get(): Promise<StoreThread> {
+    if (this.#isClosed) throw new PatterndError("store_closed", "the store is closed");
+    this.#opening ??= this.#open();
+    try {
+      return await this.#opening;
+    } catch (error) {
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  async terminate(): Promise<void> {
+    this.#isClosed = true;
+    const opening = this.#opening?.catch(() => undefined);
+    const opened = await Promise.race([opening, setTimeout(CLOSE_MS, undefined, { ref: false })]);
+    await opened?.terminate();
   }
 }
 
 const CLOSE_MS = 10_000;
+/** What it makes of a batch is used up with the batch: more room for it would only be more memory. */
+const YOUNG_MIB = 6;
 
 interface Waiting {
   readonly resolve: (result: unknown) => void;
@@ -75,7 +105,10 @@ class StoreThread implements ThreadedStore {
     { onRepair, ...options }: OpenOptions,
     onEnded: (error: Error) => void,
   ): Promise<StoreThread> {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: { kind, options } });
+    const worker = new Worker(new URL("./worker.js", import.meta.url), {
+      workerData: { kind, options },
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
+    });
     const reply = await new Promise<Reply>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", reject);
@@ -90,8 +123,8 @@ class StoreThread implements ThreadedStore {
       : new PatterndError("internal", "the store's thread spoke early");
   }
 
-  write(patterns: readonly PackedPatterns[]): Promise<Outcome[]> {
-    return this.#call({ method: "write", patterns }, patterns.flatMap(transferOf));
+  async write(patterns: PackedPatterns): Promise<Outcome[]> {
+    return unpackOutcomes(await this.#call({ method: "write", patterns }, transferOf(patterns)));
   }
 
   get(id: string): Promise<string | undefined> {
@@ -122,7 +155,7 @@ class StoreThread implements ThreadedStore {
 
   /** A call that never returns (a disk that hangs) must not keep the daemon from ending. */
   async #closeWithin(ms: number): Promise<void> {
-    const timer = setTimeout(() => this.#worker.terminate(), ms);
+    const timer = globalThis.setTimeout(() => this.#worker.terminate(), ms);
     try {
       await this.#call({ method: "close" });
     } finally {

@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { unpackPatterns } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
 import { openStore } from "./open.ts";
-import { type Call, type Reply, type Request, type ThreadData, toPlain } from "./protocol.ts";
+import { type Call, packOutcomes, type Reply, type Request, type ThreadData, toPlain } from "./protocol.ts";
 
 const port = parentPort;
 const { kind, options }: ThreadData = workerData;
@@ -15,7 +15,7 @@ function reply(message: Reply): void {
 async function answer(backend: Backend, call: Call): Promise<unknown> {
   switch (call.method) {
     case "write":
-      return backend.write(call.patterns.flatMap(unpackPatterns));
+      return packOutcomes(await backend.write(unpackPatterns(call.patterns)));
     case "get":
       return backend.get(call.id);
     case "query":

@@ -1,5 +1,6 @@
 /** A record of somebody else's to a pattern: content is kept, what is missing and can be told is filled in and said. */
 import { isUtf8 } from "node:buffer";
+import { hashId } from "../pattern/id-hash.ts";
 import { indexedFields, type PatternParser } from "../pattern/parse.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import type { Rejection, RejectionCode } from "../pattern/rejection.ts";
@@ -38,8 +39,9 @@ export function adopt(record: FoundRecord, parser: PatternParser, maxLineBytes: 
 
 /** The same pattern under another id. */
 export function withId(pattern: Pattern, id: string): Pattern {
-  const line = setMember(Buffer.from(pattern.line).toString("utf8"), "pattern_id", JSON.stringify(id));
-  return { ...pattern, id, line: Buffer.from(line, "utf8") };
+  const text = setMember(Buffer.from(pattern.line).toString("utf8"), "pattern_id", JSON.stringify(id));
+  const line = Buffer.from(text, "utf8");
+  return { ...pattern, id, hash: hashId(id), line, lineBytes: line.byteLength };
 }
 
 /** What the Python library's collector leaves out or calls otherwise. */

@@ -1,8 +1,11 @@
 /** Deletion and compression as the daemon runs them: in the writer's thread, while batches come and questions too. */
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openInThreads } from "../../dist/store/thread.js";
-import { packPatterns } from "../../src/pattern/pack.ts";
+import { packLines, parseLines } from "../../src/pattern/batch.ts";
+import { Lines } from "../../src/pattern/lines.ts";
+import { PatternParser } from "../../src/pattern/parse.ts";
 import type { Pattern } from "../../src/pattern/pattern.ts";
+import { Zone } from "../../src/pattern/zone.ts";
 import { openStore } from "../../src/store/open.ts";
 import { instantOf, Model, parse, walk } from "../conformance/patterns.ts";
 import { Place } from "../conformance/place.ts";
@@ -17,6 +20,13 @@ const BATCH = 20;
 /** Within the second of the days, the last of which is not compressed. */
 const CUTOFF = instantOf("2026-05-02T12:00:00Z");
 const LAST_DAY = FIRST / DAY_MS + DAYS - 1;
+
+const parser = new PatternParser({ zone: new Zone("UTC") });
+
+function packed(patterns: readonly Pattern[]) {
+  const lines = Lines.of(patterns.map(({ line }) => ({ bytes: Buffer.from(line), terminated: true })));
+  return parseLines(parser, packLines(lines, false)).patterns;
+}
 
 /** Evenly over the days, oldest first. */
 function versions(count: number, name: string, revision: number): Pattern[] {
@@ -45,10 +55,12 @@ describe.each(BACKENDS)("in the threads of %s", (kind) => {
     onTestFinished(() => store.close());
     const model = new Model();
     const write = async (patterns: readonly Pattern[]) => {
-      expect(await store.write([packPatterns(patterns)])).toEqual(model.write(patterns));
+      expect(await store.write(packed(patterns))).toEqual(model.write(patterns));
     };
     await write(versions(OLD, "old", 1));
     const coming = batches();
+    // Whoever asks first waits for the thread that answers.
+    await store.query({}, { limit: 1 });
 
     let isOver = false;
     const upkeep = Promise.all([store.deleteOlderThan(CUTOFF), store.compress(LAST_DAY)]).finally(() => {

@@ -17,8 +17,8 @@ import { readFileSync, readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { systemCode } from "../../errors.ts";
+import { hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import { hashId, type IdHash, NO_ID } from "./hash.ts";
 import { lineStarts, type Range, readRange } from "./lines.ts";
 import { readStored } from "./stored-line.ts";
 

@@ -3,7 +3,7 @@
  * one cache line), as https://parquet.apache.org/docs/file-format/bloomfilter/ describes them. With ten bits a key
  * about one unknown key in a hundred looks like a known one, with twelve one in two hundred.
  */
-import type { IdHash } from "./hash.ts";
+import type { IdHash } from "../../pattern/id-hash.ts";
 
 const WORDS = 8;
 const SALTS = [

@@ -6,10 +6,10 @@
  */
 import { closeSync, fstatSync, lstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { PatterndError, systemCode } from "../../errors.ts";
+import { hashAt, NO_ID } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
 import { listBlocks, readBlock, readBlocks, readHead, type StoredBlock } from "./compressed.ts";
-import { hashAt, NO_ID } from "./hash.ts";
 import { listSegments, type SegmentName, segmentPath } from "./layout.ts";
 import { type Chunk, eachLine, type Range, readChunks, readRange } from "./lines.ts";
 import { NOTHING, type Progress, type ProgressOf, parseMarks, Replaced, replacedPath } from "./replaced.ts";

@@ -5,12 +5,12 @@
  */
 import { closeSync, openSync, rmSync, statSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
+import { hashAt, hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type Block, firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
 import { GrowingFilter } from "./bloom.ts";
 import { readBlocks } from "./compressed.ts";
-import { hashAt, hashId, type IdHash, NO_ID } from "./hash.ts";
 import { eachLine, readChunks } from "./lines.ts";
 import { SegmentIds, type Span, StaleIndex } from "./segment-ids.ts";
 import type { Segment, Segments } from "./segments.ts";
@@ -112,6 +112,11 @@ export class IdIndex {
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
     }
+  }
+
+  /** False for all ids that nobody knows but a few. */
+  mayHold(hash: IdHash): boolean {
+    return this.#all.has(hash);
   }
 
   /** The likeliest first: however many versions a pattern had, the one that counts came last. */

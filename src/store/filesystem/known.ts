@@ -1,8 +1,8 @@
 /** What the writer knows of the store: the version of a pattern that counts, and which lines no longer do. */
 import { closeSync, openSync } from "node:fs";
+import { hashId, type IdHash } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { readBlockAt } from "./compressed.ts";
-import { hashId, type IdHash } from "./hash.ts";
 import type { IdIndex, MaybeKnown } from "./ids.ts";
 import { type Chunk, lineStarts, readRange } from "./lines.ts";
 import { type Place, parseMarks, Replaced, readMarks } from "./replaced.ts";

@@ -33,6 +33,11 @@ export function dayOf(instant: bigint): number {
   return Number(instant < 0n && floor * NANOS_PER_DAY !== instant ? floor - 1n : floor);
 }
 
+/** The first nanosecond of a UTC day. */
+export function startOfDay(day: number): bigint {
+  return BigInt(day) * NANOS_PER_DAY;
+}
+
 /** `YYYY/MM/DD`. */
 export function dayFolder(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "/");

@@ -1,10 +1,11 @@
 /** Questions to the segments. Needs no lock and nothing of the writer: what is on disk is enough. */
+
+import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { Page, PageRequest } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import { hasLineWith } from "./block-index.ts";
 import { DayView, WrongIndex } from "./day.ts";
-import { hashId } from "./hash.ts";
 import { dayOf, listDays } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
 import { NOTHING, type Progress } from "./replaced.ts";

@@ -4,10 +4,10 @@
  * are compared only where two hashes are equal, which for different ids happens about never.
  */
 import { setImmediate } from "node:timers/promises";
+import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { writeFileDurably } from "../durable.ts";
 import { DayView, type OpenSegment, unindexed } from "./day.ts";
-import { hashId } from "./hash.ts";
 import { listDays } from "./layout.ts";
 import { NOTHING, readMarks, replacedPath, settledMark } from "./replaced.ts";
 import { readStored } from "./stored-line.ts";

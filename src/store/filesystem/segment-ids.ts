@@ -5,6 +5,7 @@
  */
 import { fstatSync, ftruncateSync, statSync, writeSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
+import { hashAt, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { BlockCache } from "./block-cache.ts";
 import {
   type Block,
@@ -18,7 +19,6 @@ import {
   sizeOf,
 } from "./block-index.ts";
 import { BloomFilter } from "./bloom.ts";
-import { hashAt, type IdHash, NO_ID } from "./hash.ts";
 import { readRange } from "./lines.ts";
 
 const BLOCK_BYTES = 64 * 1024;
@@ -110,17 +110,18 @@ export class SegmentIds {
   }
 
   /** The next line, which ends at `end` in the text; NO_ID for one that is no pattern. */
-  add(hash: IdHash, span: Span, end: number): void {
+  add(hash: IdHash, { oldest, newest }: Span, end: number): void {
     this.#hashes.push(hash.high, hash.low);
     this.#to = end;
     if (hash !== NO_ID) {
       this.#addToGroup(hash);
       this.#patterns += 1;
-      const { oldest, newest } = this.#span;
-      this.#span = {
-        oldest: span.oldest < oldest ? span.oldest : oldest,
-        newest: span.newest > newest ? span.newest : newest,
-      };
+      if (oldest < this.#span.oldest || newest > this.#span.newest) {
+        this.#span = {
+          oldest: oldest < this.#span.oldest ? oldest : this.#span.oldest,
+          newest: newest > this.#span.newest ? newest : this.#span.newest,
+        };
+      }
     }
     if (this.#file.endsBlocks && end - this.#from >= BLOCK_BYTES) this.endBlock();
   }

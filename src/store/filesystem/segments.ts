@@ -21,11 +21,17 @@ export interface Segment {
   size: number;
 }
 
+/** A line to be written, without its newline: a pattern, say, that makes it when it is asked for it. */
+interface Line {
+  readonly line: Uint8Array;
+  readonly lineBytes: number;
+}
+
 /** What one batch adds to one file. */
 export class Addition {
   readonly path: string;
   readonly before: number;
-  readonly #parts: Uint8Array[] = [];
+  readonly #lines: Line[] = [];
   #bytes = 0;
 
   constructor(path: string, before: number) {
@@ -38,24 +44,36 @@ export class Addition {
   }
 
   /** Returns where the line begins. */
-  addLine(line: Uint8Array): number {
+  add(line: Line): number {
     const offset = this.end;
-    this.#parts.push(line);
-    this.#bytes += line.byteLength + 1;
+    this.#lines.push(line);
+    this.#bytes += line.lineBytes + 1;
     return offset;
   }
 
-  toBytes(): Uint8Array {
-    const bytes = new Uint8Array(this.#bytes);
+  /** In pieces, each to be written before the next one is made in the same memory. */
+  *pieces(room: Buffer): Generator<Uint8Array, void> {
     let end = 0;
-    for (const line of this.#parts) {
-      bytes.set(line, end);
-      end += line.byteLength + 1;
-      bytes[end - 1] = NEWLINE;
+    for (const { line, lineBytes } of this.#lines) {
+      if (lineBytes >= room.length - end) {
+        yield room.subarray(0, end);
+        end = 0;
+      }
+      if (lineBytes >= room.length) {
+        yield line;
+      } else {
+        room.set(line, end);
+        end += lineBytes;
+      }
+      room[end] = NEWLINE;
+      end += 1;
     }
-    return bytes;
+    yield room.subarray(0, end);
   }
 }
+
+/** What goes to the system in one call: it stays in the processor's cache. */
+const PIECE_BYTES = 256 * 1024;
 
 export class Segments {
   readonly #root: string;
@@ -64,6 +82,7 @@ export class Segments {
   /** In order of use: the first is the one to close next. */
   readonly #open = new Map<string, number>();
   readonly #undo: Addition[] = [];
+  readonly #room = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
   constructor(root: string, durability: "fsync" | "os") {
     this.#root = root;
@@ -143,7 +162,7 @@ export class Segments {
       for (const addition of additions) {
         const fd = this.#openFor(addition);
         begun.push(addition);
-        writeAll(fd, addition.toBytes());
+        for (const piece of addition.pieces(this.#room)) writeAll(fd, piece);
       }
       if (this.#sync) this.#makeDurable(additions);
     } catch (error) {

@@ -20,11 +20,11 @@
 import { closeSync, openSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../errors.ts";
+import { hashAt, NO_ID } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { syncPath, writeFileDurably } from "../durable.ts";
 import type { Block } from "./block-index.ts";
 import { CompressedWriter, endMerging, listBlocks, readBlock } from "./compressed.ts";
-import { hashAt, NO_ID } from "./hash.ts";
 import type { IdIndex } from "./ids.ts";
 import type { KnownPatterns } from "./known.ts";
 import { dayFolder, dayOf, listDays, listSegments, segmentPath } from "./layout.ts";

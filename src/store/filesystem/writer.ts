@@ -1,37 +1,74 @@
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { hashId, type IdHash } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
 import { isTaken, syncPath } from "../durable.ts";
-import { hashId, type IdHash } from "./hash.ts";
+import { BloomFilter } from "./bloom.ts";
 import { IdIndex } from "./ids.ts";
 import { KnownPatterns, type Location, type Version } from "./known.ts";
-import { dayFolder, dayOf, listDays, listSegments, listUnpublished } from "./layout.ts";
+import { dayFolder, dayOf, listDays, listSegments, listUnpublished, startOfDay } from "./layout.ts";
 import { cutTornTail } from "./repair.ts";
 import { markLine, type Place, replacedPath } from "./replaced.ts";
 import { Addition, type Segment, Segments } from "./segments.ts";
 import { Upkeep } from "./upkeep.ts";
 
-interface NewLine {
-  readonly segment: Segment;
-  readonly hash: IdHash;
-  readonly instant: bigint;
-  /** Where it ends, newline included. */
-  readonly end: number;
+/** A line that is to be written. */
+interface NewLine extends Location {
+  readonly pattern: Pattern;
 }
 
 /** What a batch will do, decided before anything is written. */
-interface Plan {
-  readonly outcomes: Outcome[];
-  readonly files: Map<Segment, Addition>;
-  readonly lines: NewLine[];
+class Plan {
+  readonly outcomes: Outcome[] = [];
+  readonly files = new Map<Segment, Addition>();
+  readonly lines: NewLine[] = [];
   /** By the path of the day's file. */
-  readonly marks: Map<string, Addition>;
-  readonly replaced: Place[];
-  /** The newest version of each id that the batch changes. */
-  readonly versions: Map<string, Version & { readonly hash: IdHash }>;
+  readonly marks = new Map<string, Addition>();
+  readonly replaced: Place[] = [];
+  /** Which ids may be in it: hardly ever one twice. */
+  readonly #ids: BloomFilter;
+  /** The newest version of each id among the first lines, as far as somebody asked. */
+  readonly #versions = new Map<string, Version>();
+  #asked = 0;
+  /** Of the instant that was asked for last: most of a batch lies on one day. */
+  #day = 0;
+  #dayStart = 0n;
+  #dayEnd = 0n;
+
+  constructor(patterns: number) {
+    this.#ids = new BloomFilter(patterns, BITS_PER_ID);
+  }
+
+  add(line: NewLine, hash: IdHash): void {
+    this.lines.push(line);
+    this.#ids.add(hash);
+  }
+
+  dayOf(instant: bigint): number {
+    if (instant < this.#dayStart || instant >= this.#dayEnd) {
+      this.#day = dayOf(instant);
+      this.#dayStart = startOfDay(this.#day);
+      this.#dayEnd = startOfDay(this.#day + 1);
+    }
+    return this.#day;
+  }
+
+  /** Undefined for nearly all ids that it does not change. */
+  find(pattern: Pattern, hash: IdHash): Version | undefined {
+    if (!this.#ids.has(hash)) return undefined;
+    for (const location of this.lines.slice(this.#asked)) {
+      const { id, instant, line } = location.pattern;
+      this.#versions.set(id, { location, instant, line });
+    }
+    this.#asked = this.lines.length;
+    return this.#versions.get(pattern.id);
+  }
 }
+
+/** Of 100,000 new ids hardly one looks like one of the batch: to find out costs a look at all of them. */
+const BITS_PER_ID = 32;
 
 export class SegmentWriter {
   readonly #root: string;
@@ -57,18 +94,12 @@ export class SegmentWriter {
   write(patterns: readonly Pattern[]): Outcome[] {
     this.#upkeep.settleUnfinished();
     this.#known.trim();
-    const plan: Plan = {
-      outcomes: [],
-      files: new Map(),
-      lines: [],
-      marks: new Map(),
-      replaced: [],
-      versions: new Map(),
-    };
+    const plan = new Plan(patterns.length);
     for (const pattern of patterns) plan.outcomes.push(this.#decide(pattern, plan));
     this.#append([...plan.marks.values()], [...plan.files.values()], plan);
     for (const [segment, addition] of plan.files) segment.size = addition.end;
-    for (const { segment, hash, instant, end } of plan.lines) this.#ids.add(segment, hash, instant, end);
+    for (const { pattern, segment, offset } of plan.lines)
+      this.#ids.add(segment, pattern.hash, pattern.instant, offset + pattern.lineBytes + 1);
     for (const segment of plan.files.keys()) this.#ids.flush(segment);
     for (const place of plan.replaced) this.#known.noteReplaced(place);
     return plan.outcomes;
@@ -109,26 +140,24 @@ export class SegmentWriter {
   }
 
   #decide(pattern: Pattern, plan: Plan): Outcome {
-    const planned = plan.versions.get(pattern.id);
-    const hash = planned?.hash ?? hashId(pattern.id);
-    const last = planned ?? this.#known.find(pattern.id, hash);
+    const { hash } = pattern;
+    const last =
+      plan.find(pattern, hash) ?? (this.#ids.mayHold(hash) ? this.#known.find(pattern.id, hash) : undefined);
     if (last && pattern.instant < last.instant) return "superseded";
     if (last && pattern.instant === last.instant && Buffer.compare(last.line, pattern.line) === 0)
       return "superseded";
     const location = this.#plan(pattern, hash, plan);
-    if (last) this.#mark(last.location, location, pattern.line.byteLength + 1, plan);
-    const { instant, line } = pattern;
-    plan.versions.set(pattern.id, { location, instant, line, hash });
+    if (last) this.#mark(last.location, location, pattern.lineBytes + 1, plan);
     return last ? "replaced" : "stored";
   }
 
-  #plan({ instant, type, line }: Pattern, hash: IdHash, plan: Plan): Location {
-    const segment = this.#segments.at(dayOf(instant), type);
+  #plan(pattern: Pattern, hash: IdHash, plan: Plan): Location {
+    const segment = this.#segments.at(plan.dayOf(pattern.instant), pattern.type);
     const addition = plan.files.get(segment) ?? new Addition(segment.path, segment.size);
     plan.files.set(segment, addition);
-    const offset = addition.addLine(line);
-    plan.lines.push({ segment, hash, instant, end: addition.end });
-    return { segment, offset };
+    const line = { pattern, segment, offset: addition.add(pattern) };
+    plan.add(line, hash);
+    return line;
   }
 
   #mark({ segment, offset }: Location, by: Location, bytes: number, plan: Plan): void {
@@ -144,7 +173,8 @@ export class SegmentWriter {
       gz: by.segment.generation,
       size: by.offset + bytes,
     };
-    addition.addLine(Buffer.from(markLine(place, successor)));
+    const line = Buffer.from(markLine(place, successor));
+    addition.add({ line, lineBytes: line.byteLength });
     plan.replaced.push(place);
   }
 

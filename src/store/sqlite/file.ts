@@ -95,7 +95,7 @@ export function configureWriter(db: Connection, durability: "fsync" | "os"): voi
   // The driver is built with NORMAL for WAL, which loses the last commits in a power cut.
   db.pragma(`synchronous = ${durability === "fsync" ? "FULL" : "NORMAL"}`);
   db.pragma("wal_autocheckpoint = 10000");
-  db.pragma("cache_size = -65536");
+  db.pragma("cache_size = -32768");
   db.pragma("temp_store = MEMORY");
   // A crash may have left commits in the WAL that are readable and not durable. A sender that sends one of them
   // again is told that it is stored, so they have to be: a checkpoint syncs them.

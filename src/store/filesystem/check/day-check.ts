@@ -1,10 +1,10 @@
 /** What is wrong in one day: its segments, their indexes, its marks. */
 import { isUtf8 } from "node:buffer";
+import { hashId, NO_ID } from "../../../pattern/id-hash.ts";
 import type { Pattern } from "../../../pattern/pattern.ts";
 import { storedPattern } from "../../../pattern/stored.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import type { Tally } from "../../finding.ts";
-import { hashId, NO_ID } from "../hash.ts";
 import { dayFolder, dayOf } from "../layout.ts";
 import { countingMarks, type Mark, parseMarks } from "../replaced.ts";
 import type { DayLine, DayLines, SegmentFile } from "./day-lines.ts";

@@ -3,7 +3,7 @@
  * more; their lines then say whether it is so.
  */
 
-import type { IdHash } from "../hash.ts";
+import type { IdHash } from "../../../pattern/id-hash.ts";
 import type { Place } from "../replaced.ts";
 import type { DayLine } from "./day-lines.ts";
 

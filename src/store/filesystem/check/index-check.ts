@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
+import { hashAt, type IdHash } from "../../../pattern/id-hash.ts";
 import { type Block, firstLineOf, indexPath, readIndex } from "../block-index.ts";
-import { hashAt, type IdHash } from "../hash.ts";
 import type { SegmentFile } from "./day-lines.ts";
 
 /** Compares what an index says of a segment with the lines, given in their order. */

@@ -1,8 +1,8 @@
 /** One look at a whole store of segments, newest day first, as readers do (reader.ts). */
 import { statSync } from "node:fs";
+import { hashId } from "../../../pattern/id-hash.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import type { Tally } from "../../finding.ts";
-import { hashId } from "../hash.ts";
 import { listDays, listSegments, segmentPath } from "../layout.ts";
 import { type Mark, NOTHING, type Place, type Progress, parseMarks } from "../replaced.ts";
 import { checkDay, patternIn } from "./day-check.ts";

@@ -1,3 +1,5 @@
+import type { Characters } from "./timestamp.ts";
+
 /** A pattern's id in 64 bits. Two ids may share them: only a line itself tells whose it is. */
 export interface IdHash {
   readonly high: number;
@@ -8,7 +10,7 @@ export interface IdHash {
 export const NO_ID: IdHash = { high: 0, low: 0 };
 
 /** Two multiplicative 32-bit hashes over the UTF-16 units, mixed into each other at the end (as in MurmurHash3). */
-export function hashId(id: string): IdHash {
+export function hashId(id: Characters): IdHash {
   let high = 0xdeadbeef;
   let low = 0x41c6ce57;
   for (let i = 0; i < id.length; i += 1) {
