@@ -1,4 +1,6 @@
 /** What the event loop and a store's thread say to each other. */
+
+import type { Periods } from "../analysis/period.ts";
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { PackedPatterns } from "../pattern/pack.ts";
 import {
@@ -21,6 +23,7 @@ export type Call =
   | { readonly method: "write"; readonly patterns: PackedPatterns }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
+  | { readonly method: "analyse"; readonly filter: Filter; readonly periods: Periods }
   | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
   | { readonly method: "compress"; readonly beforeDay: number }
   | { readonly method: "close" };

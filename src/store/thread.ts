@@ -5,6 +5,8 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import type { Periods } from "../analysis/period.ts";
+import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
 import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
 import type { Backend, OpenOptions, Outcome, Page, PageRequest, StoreMetadata } from "./backend.ts";
@@ -33,6 +35,7 @@ export async function openInThreads(
     // The writer knows where each id stands; a look-up is too short to delay it.
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
+    analyse: async (filter, periods) => (await reader.get()).analyse(filter, periods),
     deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
     compress: (beforeDay) => writer.compress(beforeDay),
     close: async () => {
@@ -133,6 +136,10 @@ class StoreThread implements ThreadedStore {
 
   query(filter: Filter, page: PageRequest): Promise<Page> {
     return this.#call({ method: "query", filter, page });
+  }
+
+  analyse(filter: Filter, periods: Periods): Promise<Report> {
+    return this.#call({ method: "analyse", filter, periods });
   }
 
   deleteOlderThan(cutoff: bigint): Promise<number> {
