@@ -1,7 +1,5 @@
 import { isObject } from "../pattern/schema.ts";
 
-const KEY = '"data"';
-
 /**
  * A stored line's `data`; undefined if the line can't be read.
  *
@@ -17,15 +15,21 @@ export function dataOf(line: string): Record<string, unknown> | undefined {
 }
 
 function dataAlone(line: string): Record<string, unknown> | undefined {
-  const key = line.indexOf(KEY);
-  if (key < 1 || line[key - 1] === "\\" || line.includes(KEY, key + 1) || line.includes("\\u"))
-    return undefined;
-  const start = line.indexOf("{", key + KEY.length);
+  const key = wordAt(line, 'data"', 0);
+  if (key < 2 || line[key - 2] === "\\" || line.includes("\\u")) return undefined;
+  if (wordAt(line, 'data"', key + 1) !== -1) return undefined;
   // Most writers put the context next; else there is nothing to gain.
-  const next = line.indexOf('"context"', start);
-  const end = next === -1 ? -1 : line.lastIndexOf("}", next);
-  if (start === -1 || end < start || line.slice(key + KEY.length, start).trim() !== ":") return undefined;
-  return parsed(line.slice(start, end + 1));
+  const next = wordAt(line, 'context"', key);
+  const start = line.indexOf("{", key);
+  if (next === -1 || line.slice(key + 'data"'.length, start).trim() !== ":") return undefined;
+  return parsed(line.slice(start, line.lastIndexOf("}", next) + 1));
+}
+
+/** Where the word stands behind a quote. To look for it with the quote takes twice as long: lines are full of quotes. */
+function wordAt(line: string, word: string, from: number): number {
+  let at = line.indexOf(word, from);
+  while (at !== -1 && line[at - 1] !== '"') at = line.indexOf(word, at + 1);
+  return at;
 }
 
 function parsed(text: string): Record<string, unknown> | undefined {
