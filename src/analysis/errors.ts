@@ -58,10 +58,9 @@ export class ErrorTally {
     if (isResolved) this.resolved += 1;
     for (const entry of [this.types.count(errorType), this.messages.count(messageKey(errorType, message))]) {
       entry.firstMs = Math.min(entry.firstMs, ms);
-      if (ms >= entry.lastMs) {
-        entry.lastMs = ms;
-        entry.example = this.#current.example;
-      }
+      const { example: newest } = this.#current;
+      if (ms > entry.lastMs || (ms === entry.lastMs && newest < entry.example)) entry.example = newest;
+      entry.lastMs = Math.max(entry.lastMs, ms);
       entry.timeline.add(ms);
       if (isResolved) entry.resolved += 1;
       if (resolution) countResolution(entry.resolutions, shortened(resolution, TEXT_CHARS));

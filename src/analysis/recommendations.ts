@@ -33,7 +33,7 @@ interface Weighed extends Recommendation {
 }
 
 function ofAgent(entry: Report["agents"][number]): Weighed[] {
-  const { agent, failed, retries, successRate, successRateBefore } = entry;
+  const { agent, failed, retries, successRate, successRateBefore, jobsBefore } = entry;
   const jobs = entry.tasks + entry.uses;
   if (jobs < LEAST || successRate === null) return [];
   const found: Weighed[] = [];
@@ -44,7 +44,11 @@ function ofAgent(entry: Report["agents"][number]): Weighed[] {
       figures: { agent, failed, jobs, successRate },
       weight: failed,
     });
-  } else if (successRateBefore !== null && successRate < successRateBefore - WORSE_BY) {
+  } else if (
+    successRateBefore !== null &&
+    (jobsBefore ?? 0) >= LEAST &&
+    successRate < successRateBefore - WORSE_BY
+  ) {
     found.push({
       kind: "agent_worse",
       text: `${agent} succeeds in ${percent(successRate)}, before in ${percent(successRateBefore)}: find out what changed.`,

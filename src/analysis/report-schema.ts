@@ -25,6 +25,7 @@ const workEntries = {
   failed: count,
   successRate: maybe(share),
   successRateBefore: maybe(share),
+  jobsBefore: maybe(count),
   medianMs: maybe(count),
   p95Ms: maybe(count),
   retries: v.number(),

@@ -80,7 +80,9 @@ function resolutionsOf(
 ): { text: string; count: number }[] {
   const all = new Map(entry.resolutions);
   for (const [text, count] of earlier?.resolutions ?? []) all.set(text, (all.get(text) ?? 0) + count);
-  return [...all].map(([text, count]) => ({ text, count })).sort((a, b) => b.count - a.count);
+  return [...all]
+    .map(([text, count]) => ({ text, count }))
+    .sort((a, b) => b.count - a.count || (a.text < b.text ? -1 : 1));
 }
 
 function agentsOf(tally: Tally, before: Tally | undefined): Report["agents"] {
@@ -118,6 +120,7 @@ function workOf(entry: WorkEntry, earlier: WorkEntry | undefined) {
     failed: entry.failed,
     successRate: successRate(entry),
     successRateBefore: earlier ? successRate(earlier) : null,
+    jobsBefore: earlier ? jobsOf(earlier) : null,
     medianMs: quantiles?.p50 ?? null,
     p95Ms: quantiles?.p95 ?? null,
     retries: entry.retries,

@@ -83,9 +83,12 @@ export function jobsOf({ tasks, uses }: WorkEntry): number {
   return tasks + uses;
 }
 
+/** Of equal ones the first by name. */
 export function mostIn(counts: ReadonlyMap<string, number>): { name: string; count: number } | undefined {
   let most: { name: string; count: number } | undefined;
-  for (const [name, count] of counts) if (!most || count > most.count) most = { name, count };
+  for (const [name, count] of counts) {
+    if (!most || count > most.count || (count === most.count && name < most.name)) most = { name, count };
+  }
   return most;
 }
 

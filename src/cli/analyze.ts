@@ -6,7 +6,7 @@ import { openSource } from "./source.ts";
 import { print, say } from "./terminal.ts";
 
 /** As the weekly report of the Python library. */
-const PERIOD = "7d";
+const PERIOD_MS = 7 * 86_400_000;
 
 export interface AnalyzeFlags extends AskFlags, Omit<FilterFlags, "limit" | "cursor"> {
   readonly all: boolean;
@@ -17,11 +17,12 @@ export interface AnalyzeFlags extends AskFlags, Omit<FilterFlags, "limit" | "cur
 export async function analyze({ all, markdown, ...flags }: AnalyzeFlags): Promise<number> {
   if (all && flags.since !== undefined) throw usage("--all has no --since");
   if (markdown && flags.json) throw usage("--json and --markdown are two forms of one report");
-  const { parameters } = wantedBy({ ...flags, since: flags.since ?? (all ? undefined : PERIOD) });
+  const { parameters } = wantedBy(flags);
+  const startDate = parameters.startDate ?? (all ? undefined : startBefore(parameters.endDate));
   const config = loadConfig({ file: flags.config, env: process.env });
   const source = await openSource(config, { env: process.env, socket: flags.socket, say });
   try {
-    const report = await source.analyse(parameters);
+    const report = await source.analyse({ ...parameters, startDate });
     const isTable = process.stdout.isTTY && !flags.json;
     if (!markdown && !isTable) {
       await print(`${JSON.stringify(report)}\n`);
@@ -33,6 +34,11 @@ export async function analyze({ all, markdown, ...flags }: AnalyzeFlags): Promis
   } finally {
     await source.close();
   }
+}
+
+/** @param endDate with a zone; undefined is now */
+function startBefore(endDate: string | undefined): string {
+  return new Date((endDate === undefined ? Date.now() : Date.parse(endDate)) - PERIOD_MS).toISOString();
 }
 
 function usage(message: string): PatterndError {

@@ -82,7 +82,9 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
       done(await (await import("./get.ts")).get(id, v.parse(getFlags, flags))),
     );
   withSelection(withAsking(program.command("analyze"), "print the report as one JSON object"))
-    .description("report errors, agents, tasks, corrections and tools of a period (default: the last 7 days)")
+    .description(
+      "report errors, agents, tasks, corrections and tools of a period (default: the 7 days up to its end)",
+    )
     .option("--all", "everything that is stored")
     .option("--markdown", "print the report as Markdown")
     .action(async (flags: unknown) =>

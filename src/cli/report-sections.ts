@@ -7,6 +7,8 @@ export interface Section {
   readonly title: string;
   readonly head: readonly string[];
   readonly rows: readonly string[][];
+  /** Columns that a narrow terminal does without, the first one first. */
+  readonly spare: readonly string[];
 }
 
 export interface ChartWidths {
@@ -15,9 +17,10 @@ export interface ChartWidths {
 }
 
 /** One line: which period, how much there is of it, and when. */
-export function headline({ period, before, patterns }: Report, widths: ChartWidths): string {
+export function headline({ period, patterns }: Report, widths: ChartWidths): string {
   const from = period.start === null ? "everything up to" : `${localTime(period.start)} to`;
-  const trend = before ? `, ${trendText(patterns.total, patterns.before)} against the period before` : "";
+  const change = trendText(patterns.total, patterns.before);
+  const trend = change === "" ? "" : `, ${change} against the period before`;
   const unreadable = patterns.unreadable === 0 ? "" : `; ${number(patterns.unreadable)} lines can't be read`;
   const line = sparkline(patterns.timeline, widths.sparkline);
   return `${from} ${localTime(period.end)}: ${number(patterns.total)} patterns${trend}${unreadable}  ${line}`.trimEnd();
@@ -39,6 +42,7 @@ export function sectionsOf(report: Report, widths: ChartWidths): Section[] {
 function agents({ agents }: Report, widths: ChartWidths): Section {
   return {
     title: "Agents",
+    spare: ["before", "corrected", "retries", "uses", "p95"],
     head: [
       "agent",
       "tasks",
@@ -69,6 +73,7 @@ function agents({ agents }: Report, widths: ChartWidths): Section {
 function failingTasks({ tasks }: Report): Section {
   return {
     title: "Tasks that fail",
+    spare: ["before", "succeeded", "last failed", "mostly by"],
     head: ["task", "failed", "of", "succeeded", "before", "last failed", "mostly by", "mostly for"],
     rows: tasks
       .filter(({ failed }) => failed > 0)
@@ -88,6 +93,7 @@ function failingTasks({ tasks }: Report): Section {
 function errorTypes({ errors }: Report, widths: ChartWidths): Section {
   return {
     title: "Errors by type",
+    spare: ["first seen", "resolved", "last seen"],
     head: ["type", "count", "trend", "resolved", "first seen", "last seen", "when"],
     rows: errors.types.map((each) => [
       each.errorType,
@@ -104,6 +110,7 @@ function errorTypes({ errors }: Report, widths: ChartWidths): Section {
 function errorMessages({ errors }: Report, widths: ChartWidths): Section {
   return {
     title: "Errors by message",
+    spare: ["first seen", "when", "resolved", "last seen"],
     head: ["count", "trend", "resolved", "first seen", "last seen", "when", "message"],
     rows: errors.messages.map((each) => [
       number(each.count),
@@ -120,6 +127,7 @@ function errorMessages({ errors }: Report, widths: ChartWidths): Section {
 function resolutions({ errors }: Report): Section {
   return {
     title: "Known resolutions",
+    spare: ["type"],
     head: ["helped", "type", "what helped", "message"],
     rows: errors.messages.flatMap((each) =>
       each.resolutions.map(({ text, count }) => [number(count), each.errorType, text, each.message]),
@@ -130,6 +138,7 @@ function resolutions({ errors }: Report): Section {
 function corrections({ corrections: { total, types } }: Report, widths: ChartWidths): Section {
   return {
     title: "Corrections",
+    spare: ["unsaid", "minor", "moderate"],
     head: ["type", "count", "trend", "critical", "moderate", "minor", "unsaid", "share"],
     rows: types.map((each) => [
       each.correctionType,
@@ -148,6 +157,7 @@ function tools({ tools }: Report, widths: ChartWidths): Section {
   const most = Math.max(1, ...tools.map(({ uses }) => uses));
   return {
     title: "Tools",
+    spare: [],
     head: ["tool", "uses", "in failed ones", ""],
     rows: tools.map(({ tool, uses, failed }) => [
       tool,

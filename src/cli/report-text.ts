@@ -1,7 +1,7 @@
 /** A report for a terminal, and for a file. */
 import type { Report } from "../analysis/report-schema.ts";
-import { type ChartWidths, headline, sectionsOf } from "./report-sections.ts";
-import { layOut } from "./table.ts";
+import { type ChartWidths, headline, type Section, sectionsOf } from "./report-sections.ts";
+import { layOut, leastWidth } from "./table.ts";
 import { bold, printable } from "./terminal.ts";
 
 const WIDE = 110;
@@ -15,10 +15,21 @@ export function reportText(report: Report, width: number): string {
     const items = report.recommendations.map(({ text }) => wrapped(`- ${printable(text)}`, width));
     parts.push([bold("Recommendations"), ...items].join("\n"));
   }
-  for (const { title, head, rows } of sectionsOf(report, widths)) {
+  for (const section of sectionsOf(report, widths)) {
+    const { title, head, rows } = fitted(section, width);
     parts.push(`${bold(title)}\n${layOut(head, [...rows], width)}`);
   }
   return `${parts.join("\n\n")}\n`;
+}
+
+/** Without the columns for which there is no room. */
+function fitted(section: Section, width: number): Section {
+  const { head, rows, spare } = section;
+  const [name] = spare;
+  if (name === undefined || leastWidth(head, rows) <= width) return section;
+  const column = head.indexOf(name);
+  const without = <T>(cells: readonly T[]) => cells.filter((_, index) => index !== column);
+  return fitted({ ...section, head: without(head), rows: rows.map(without), spare: spare.slice(1) }, width);
 }
 
 export function reportMarkdown(report: Report): string {

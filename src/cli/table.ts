@@ -25,9 +25,7 @@ export function tableOf(lines: readonly string[], width: number): string {
 /** Cells in columns, of which the last one takes what is left. Control characters are left out. */
 export function layOut(head: readonly string[], cells: readonly string[][], width: number): string {
   const rows = cells.map((row) => row.map(printable));
-  const used = head
-    .slice(0, -1)
-    .map((_, column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
+  const used = columnWidths(head, rows);
   const rest = width - used.reduce((sum, columns) => sum + columns);
   const table = new Table({
     head: [...head],
@@ -37,6 +35,18 @@ export function layOut(head: readonly string[], cells: readonly string[][], widt
   });
   table.push(...rows);
   return table.toString();
+}
+
+/** What a table needs at least. */
+export function leastWidth(head: readonly string[], cells: readonly string[][]): number {
+  return columnWidths(head, cells).reduce((sum, columns) => sum + columns, LEAST_LAST_WIDTH);
+}
+
+/** Of all columns but the last. */
+function columnWidths(head: readonly string[], rows: readonly string[][]): number[] {
+  return head
+    .slice(0, -1)
+    .map((_, column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
 }
 
 function rowOf(line: string): string[] {

@@ -55,8 +55,10 @@ export interface Backend {
   /** Every filter applies before the limit. Reads see whole lines, and one version of each pattern. */
   query(filter: Filter, page: PageRequest): Promise<Page>;
   /**
-   * What the filter's patterns of a period say, in memory that does not grow with them; in short steps, between which
-   * questions are answered. The filter says nothing of the time that the periods don't. What is stored or replaced meanwhile may be missing.
+   * What the filter's patterns say, against those of the period before, in memory that does not grow with them; in
+   * short steps, between which questions are answered. What is stored or replaced meanwhile may be missing.
+   *
+   * @param periods what the filter's start and end mean
    */
   analyse(filter: Filter, periods: Periods): Promise<Report>;
   /**

@@ -1,6 +1,6 @@
 /** What every backend is on the outside: synchronous code inside, promises and our own errors outside. */
 import type { Scan, Visit } from "../analysis/analyse.ts";
-import type { Periods } from "../analysis/period.ts";
+import type { Periods, Span } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { Pattern } from "../pattern/pattern.ts";
@@ -62,8 +62,8 @@ export class GuardedBackend implements Backend {
   async analyse(filter: Filter, periods: Periods): Promise<Report> {
     // Nothing else needs it.
     const { analyse } = await import("../analysis/analyse.ts");
-    const scan = (start: bigint | undefined, visit: Visit) =>
-      this.#parts.scan(start === undefined ? filter : { ...filter, start }, visit);
+    const scan = (before: Span | undefined, visit: Visit) =>
+      this.#parts.scan({ ...filter, ...before }, visit);
     return this.#analysing.run(() => analyse(periods, scan), this.#whileOpen);
   }
 
