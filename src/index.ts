@@ -2,7 +2,12 @@
 export { type ErrorCode, PatterndError } from "./errors.ts";
 export { PatternError } from "./library/error.ts";
 export { type MigrationPlace, migrate } from "./library/migrate.ts";
-export type { CompressionOptions, DeletionOptions, StorageOptions } from "./library/options.ts";
+export type {
+  CompressionOptions,
+  DaemonOptions,
+  DeletionOptions,
+  StorageOptions,
+} from "./library/options.ts";
 export {
   type AgentUsagePattern,
   type DeclaredPattern,

@@ -1,4 +1,5 @@
 /** A store in a thread of its own: answers one call after the other, and between the steps of a long one. */
+import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { unpackPatterns } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
@@ -7,6 +8,7 @@ import { type Call, packOutcomes, type Reply, type Request, type ThreadData, toP
 
 const port = parentPort;
 const { kind, options }: ThreadData = workerData;
+if (options.readOnly) setPriority(0, 10);
 
 function reply(message: Reply): void {
   port?.postMessage(message);
