@@ -1,6 +1,7 @@
 /** A store that a running daemon has open, by its sockets. */
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
+import { type Report, reportSchema } from "../analysis/report-schema.ts";
 import { type Answer, get, post, problemOf } from "../client/http.ts";
 import { type Delivery, type LineRejection, sendLines } from "../client/ingest.ts";
 import { socketIn } from "../config/places.ts";
@@ -19,6 +20,7 @@ import { badRequest } from "./query.ts";
 const PROBE_MS = 5_000;
 /** The store may be busy; what is silent for longer is as good as gone. */
 const SEND_MS = 30_000;
+const ANALYSIS_MS = 600_000;
 
 const healthSchema = v.object({ store: v.object({ timezone: v.string() }) });
 const jobSchema = v.object({ patterns: v.number(), files: v.number() });
@@ -113,6 +115,15 @@ class DaemonStore implements HeldStore {
     };
   }
 
+  /** The daemon works out the periods itself, of what is asked for. */
+  async analyse(filter: Filter): Promise<Report> {
+    this.#requireOpen();
+    const answer = await get(this.#sockets.query, `/v1/analysis?${searchOf(filter)}`, ANALYSIS_MS);
+    const report = v.safeParse(reportSchema, parsed(answer));
+    if (answer.status !== 200 || !report.success) throw problemOf(answer);
+    return report.output;
+  }
+
   async deleteOld(days: number | undefined): Promise<number> {
     const parameters = days === undefined ? "" : `?days=${days.toFixed(9)}`;
     return (await this.#order(`/v1/jobs/retention${parameters}`)).patterns;
@@ -180,7 +191,7 @@ function errorOf({ line, code, path, message }: LineRejection, patterns: readonl
   );
 }
 
-function searchOf(filter: Filter, { limit, after }: PageRequest): URLSearchParams {
+function searchOf(filter: Filter, { limit, after }: Partial<PageRequest> = {}): URLSearchParams {
   const {
     patternType,
     start,

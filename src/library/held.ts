@@ -3,7 +3,7 @@ import type { Backend } from "../store/backend.ts";
 import { dayBefore, instantBefore } from "./age.ts";
 import type { UpkeepDays } from "./options.ts";
 
-export interface HeldStore extends Pick<Backend, "write" | "get" | "query" | "close"> {
+export interface HeldStore extends Pick<Backend, "write" | "get" | "query" | "analyse" | "close"> {
   /** IANA zone in which timestamps without a zone are read. */
   readonly timezone: string;
   /** What is older than so many days, or than is set; resolves to how many patterns went. */
@@ -19,6 +19,7 @@ export function ownStore(store: Backend, { retentionDays, compressAfterDays }: U
     write: (patterns) => store.write(patterns),
     get: (id) => store.get(id),
     query: (filter, page) => store.query(filter, page),
+    analyse: (filter, periods) => store.analyse(filter, periods),
     deleteOld: (days = retentionDays) => store.deleteOlderThan(instantBefore(days)),
     compressOld: (days = compressAfterDays) => store.compress(dayBefore(days)),
     close: () => store.close(),

@@ -1,3 +1,5 @@
+import { periodsOf } from "../analysis/period.ts";
+import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
 import { PatternParser } from "../pattern/parse.ts";
 import type { Pattern as StoredPattern } from "../pattern/pattern.ts";
@@ -21,7 +23,14 @@ import {
   type StorageOptions,
 } from "./options.ts";
 import type { NoTypes, Pattern } from "./pattern.ts";
-import { badRequest, parseOptionsOfQuery, type QueryOptions, requireText } from "./query.ts";
+import {
+  type AnalysisOptions,
+  badRequest,
+  parseOptionsOfAnalysis,
+  parseOptionsOfQuery,
+  type QueryOptions,
+  requireText,
+} from "./query.ts";
 
 /** Of what is asked for page by page: as many digits as a limit may have. */
 const MAX_LIMIT = 999_999_999_999_999;
@@ -143,6 +152,17 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   /** Every text that is asked for, one after the other, however many. @throws PatterndError `bad_request`. */
   iterateLines(options: QueryOptions = {}): AsyncGenerator<string, void, undefined> {
     return this.#linesOf(options, Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * What the patterns say of errors, agents, tasks, corrections and tools, against the period before if there is a
+   * `startDate` (docs/analysis.md).
+   *
+   * @throws PatterndError `bad_request`, naming the option.
+   */
+  async analyze(options: AnalysisOptions = {}): Promise<Report> {
+    const filter = parseOptionsOfAnalysis(options);
+    return this.#store.analyse(filter, periodsOf(filter.start, filter.end, new Date()));
   }
 
   /**
