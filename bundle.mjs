@@ -1,15 +1,16 @@
 /** Puts the start of the command, and what `emit` and `--help` need, into dist/patternd.cjs: one file loads faster. */
-import { basename, dirname } from "node:path";
 import { chmodSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
 
-const CLI = /\/dist\/cli$/;
-/** What these load later is theirs alone, and in the file too. */
-const QUICK = ["command.js", "emit.js"];
+const DIST = join(import.meta.dirname, "dist");
+const CLI = join(DIST, "cli");
+/** What these load later is needed at once, and in the file too. */
+const QUICK = ["command.js", "emit.js"].map((name) => join(CLI, name));
 
 await build({
-  entryPoints: ["dist/cli/entry.js"],
-  outfile: "dist/patternd.cjs",
+  entryPoints: [join(CLI, "entry.js")],
+  outfile: join(DIST, "patternd.cjs"),
   bundle: true,
   platform: "node",
   target: "node20",
@@ -25,13 +26,13 @@ await build({
     {
       name: "other commands stay where they are",
       setup({ onResolve }) {
-        onResolve({ filter: /^\.\// }, ({ kind, path, importer }) => {
-          const isOther = CLI.test(dirname(importer)) && !QUICK.includes(basename(importer));
-          if (kind === "dynamic-import" && isOther) return { path: `./cli/${basename(path)}`, external: true };
-          return undefined;
+        onResolve({ filter: /^\.\.?\// }, ({ kind, path, importer }) => {
+          const isOther = importer.startsWith(`${CLI}/`) && !QUICK.includes(importer);
+          if (kind !== "dynamic-import" || !isOther) return undefined;
+          return { path: `./${relative(DIST, join(dirname(importer), path))}`, external: true };
         });
       },
     },
   ],
 });
-chmodSync("dist/patternd.cjs", 0o755);
+chmodSync(join(DIST, "patternd.cjs"), 0o755);

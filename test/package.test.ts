@@ -91,9 +91,10 @@ function examplesIn(page: string): string {
   return [...text.matchAll(/^```ts(?: \w+)?\n(.*?)^```$/gms)].map(([, code = ""]) => code).join("\n");
 }
 
-/** What a program prints. */
+/** What a program prints, in a home folder of its own. */
 function run(name: string): string[] {
-  const ran = spawnSync(process.execPath, ["program.js"], { cwd: join(folder, name), encoding: "utf8" });
+  const env = { PATH: process.env.PATH, HOME: folder };
+  const ran = spawnSync(process.execPath, ["program.js"], { cwd: join(folder, name), env, encoding: "utf8" });
   expect(ran.stderr).toBe("");
   expect(ran.status).toBe(0);
   return ran.stdout.trimEnd().split("\n");

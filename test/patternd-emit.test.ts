@@ -199,6 +199,25 @@ test("an outbox that can't be written is said, and fails nothing", () => {
   expect(stderr).toMatch(/^patternd-emit: the outbox .* can't be made: the pattern is lost\n$/);
 });
 
+test("where there is no /proc, and a date without fractions of seconds, as on macOS", () => {
+  const world = createWorld();
+  const script = join(world.folder, "emitter");
+  writeFileSync(script, readFileSync(SCRIPT, "utf8").replaceAll("/proc/", "/no/such/"));
+  const bin = join(world.folder, "bin");
+  mkdirSync(bin);
+  const date = `#!/bin/sh\nPATH=${world.env.PATH}\nexec date "$(echo "$1" | sed 's/%N/N/')"\n`;
+  writeFileSync(join(bin, "date"), date, { mode: 0o700 });
+  const env = { ...world.env, PATH: `${bin}:${world.env.PATH}`, TZ: "America/St_Johns" };
+  const patterns = [1, 2].map(() => {
+    expect(spawnSync("sh", [script, ...TASK], { cwd: world.folder, env, encoding: "utf8" }).stderr).toBe("");
+    return JSON.parse(taken(world.outbox));
+  });
+  expect(patterns[0].pattern_id).not.toBe(patterns[1].pattern_id);
+  expect(patterns[0].context).toEqual({ host: hostname() });
+  expect(patterns[0].timestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d-0[23]:30$/);
+  expect(Math.abs(Date.parse(patterns[0].timestamp) - Date.now())).toBeLessThan(60_000);
+});
+
 test.skipIf(!isThere("shellcheck"))("shellcheck has nothing to say", () => {
   expect(spawnSync("shellcheck", [SCRIPT], { encoding: "utf8" }).stdout).toBe("");
 });
