@@ -10,9 +10,11 @@ import { text } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { LineFramer } from "../../src/ingest/framing.ts";
+import { LineFramer, singleFrames } from "../../src/ingest/framing.ts";
 import { UnfinishedBudget } from "../../src/ingest/unfinished.ts";
-import { patternsAmong } from "../../src/pattern/batch.ts";
+import { packLines, parseLines } from "../../src/pattern/batch.ts";
+import { Lines } from "../../src/pattern/lines.ts";
+import { unpackPatterns } from "../../src/pattern/pack.ts";
 import { PatternParser } from "../../src/pattern/parse.ts";
 import { Zone } from "../../src/pattern/zone.ts";
 import { DECLARED } from "../pattern-fixture.ts";
@@ -58,7 +60,7 @@ test(
         frames.push(...framer.end());
         framer.close();
         const verdicts = verdictsOn(bytes);
-        const framed = frames.map((frame) =>
+        const framed = [...singleFrames(frames)].map((frame) =>
           frame.kind === "line" ? frame.bytes.toString("latin1") : frame.length,
         );
         const wanted = verdicts.map(({ bytes: own, codes }) =>
@@ -67,8 +69,8 @@ test(
         // Text is compared much faster than bytes are.
         if (framed.join("\n") !== wanted.join("\n")) expect(framed).toEqual(wanted);
         const whole = verdicts.filter(({ codes }) => codes[0] !== "line_too_long");
-        const received = frames.filter((frame) => frame.kind === "line");
-        const { patterns, refused } = patternsAmong(parser, received);
+        const received = new Lines(frames.flatMap((frame) => (frame.kind === "lines" ? frame.block : [])));
+        const { patterns: packed, refused } = parseLines(parser, packLines(received, false));
         expectRefusals(
           whole,
           [...refused].map(([place, refusal]) => ({
@@ -76,7 +78,11 @@ test(
             code: refusal.kind === "rejection" ? refusal.rejection.code : refusal.kind,
           })),
         );
-        expect(patterns.map(({ id }) => id)).toEqual(whole.flatMap(({ id }) => id ?? []));
+        const patterns = unpackPatterns(packed);
+        const taken = whole.filter(({ codes }) => codes.length === 0);
+        expect(patterns.map(({ id, line }) => [id, Buffer.from(line).toString("utf8")])).toEqual(
+          taken.map(({ id, bytes: own }) => [id, own.toString("utf8")]),
+        );
         lines += verdicts.length;
         accepted += patterns.length;
       }),
