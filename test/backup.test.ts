@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { Zone } from "../src/pattern/zone.ts";
 import type { Backend } from "../src/store/backend.ts";
 import { type BackupProgress, backup } from "../src/store/backup.ts";
+import { Cutoffs } from "../src/store/cutoffs.ts";
 import { SegmentWriter } from "../src/store/filesystem/writer.ts";
 import { type BackendKind, openStore } from "../src/store/open.ts";
 import { errorLine } from "./cli-world.ts";
@@ -151,7 +152,7 @@ class User {
     else if (action[0] === "delete") {
       const cutoff = BigInt(FIRST_DAY + action[1]) * DAY_NANOS;
       if (cutoff > this.deletedTo) this.deletedTo = cutoff;
-      toEnd(this.#writer.deleteOlderThan(cutoff));
+      toEnd(this.#writer.deleteOlderThan(new Cutoffs(cutoff)));
     } else {
       const [, id, day] = action;
       const versions = this.sent.get(`${id}`) ?? [];

@@ -2,6 +2,7 @@
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { PackedPatterns } from "../pattern/pack.ts";
 import {
+  type Exceptions,
   NotStorable,
   type OpenOptions,
   type Outcome,
@@ -21,8 +22,18 @@ export type Call =
   | { readonly method: "write"; readonly patterns: PackedPatterns }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
-  | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
+  | {
+      readonly method: "deleteOlderThan";
+      readonly cutoff: bigint;
+      readonly exceptions: Exceptions | undefined;
+    }
+  | {
+      readonly method: "countOlderThan";
+      readonly cutoff: bigint;
+      readonly exceptions: Exceptions | undefined;
+    }
   | { readonly method: "compress"; readonly beforeDay: number }
+  | { readonly method: "forget"; readonly ids: readonly string[] }
   | { readonly method: "close" };
 
 export type Request = Call & { readonly number: number };

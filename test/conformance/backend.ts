@@ -1,10 +1,12 @@
 /** What every backend promises (src/store/backend.ts), whatever it keeps its patterns in. */
 import { describe, expect, test } from "vitest";
+import { histories } from "./histories.ts";
 import { opening } from "./opening.ts";
 import { pages } from "./pages.ts";
 import { EARLIER, idsOf, LATER, lineOf, note, parse, walk } from "./patterns.ts";
 import { type Open, Place } from "./place.ts";
 import { queries } from "./queries.ts";
+import { retention } from "./retention.ts";
 import { upkeep } from "./upkeep.ts";
 
 export function conformance(kind: string, open: Open): void {
@@ -13,6 +15,8 @@ export function conformance(kind: string, open: Open): void {
   describe(`${kind}: queries`, () => queries(open));
   describe(`${kind}: pages`, () => pages(open));
   describe(`${kind}: upkeep`, () => upkeep(open));
+  describe(`${kind}: retention`, () => retention(open));
+  describe(`${kind}: histories`, () => histories(open));
   describe(`${kind}: opening and closing`, () => opening(open));
 }
 
