@@ -17,6 +17,9 @@ export const LOG_EVENTS = {
   "daemon.stopped": "everything is flushed and closed",
   "daemon.stopping": "a signal or a caller asked the daemon to stop",
   "flush.done": "a batch became durable (debug)",
+  "job.done": "a run of deletion or compression has ended; the outcome says whether it waits or is blocked",
+  "job.failed": "a run of deletion or compression failed; the next one goes on where it ended",
+  "job.stopped": "a run of deletion or compression ended as the daemon stops; the next start goes on with it",
   "outbox.failed": "the outbox can't be read; patternd keeps trying",
   "outbox.refused": "an entry of the outbox is no plain file of an emitter's; it was moved aside",
   "outbox.taken": "a file of the outbox was taken in and removed",
@@ -31,6 +34,10 @@ export const LOG_EVENTS = {
   "rejected.replayed": "kept lines were sent again; those that are stored now are no longer kept",
   "reply.dropped": "more than 64 KiB of replies waited for a sender; the rest was left out",
   "request.failed": "a request to the query or control socket failed inside patternd",
+  "retention.blocked":
+    "the clock can't be believed: scheduled deletions wait until it can, or until one is asked for",
+  "retention.planned":
+    "a scheduled deletion that is the first, unusually large, or after an import or a shorter retention: what will go, and when",
   "spool.blocked": "the spool is full or can't be written while it is needed: nothing is taken meanwhile",
   "spool.damaged":
     "a file of the spool did not hold what it should; its whole records are stored, it is kept aside",

@@ -6,6 +6,7 @@ import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
 import { encodeCursor, parseQuery, REPEATABLE } from "../store/query.ts";
 import type { Health } from "./health.ts";
+import { type JobOrders, jobRoutes } from "./jobs.ts";
 import { parametersOf } from "./parameters.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
@@ -16,6 +17,7 @@ export interface Answers {
   /** Resolves when everything that was received before is settled. */
   readonly flush: () => Promise<void>;
   readonly rejected: RejectedOrders;
+  readonly jobs: JobOrders;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -40,7 +42,7 @@ export function controlRoutes(answers: Answers): Hono {
     await answers.flush();
     return json({ lines: answers.health().lines });
   });
-  return rejectedRoutes(app, answers.rejected);
+  return jobRoutes(rejectedRoutes(app, answers.rejected), answers.jobs);
 }
 
 function readingRoutes(app: Hono, answers: Answers): Hono {
