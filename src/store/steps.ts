@@ -14,6 +14,8 @@ export class StepQueue {
   #last: Promise<unknown> = Promise.resolve();
   #abandon: () => void = () => {};
   #calledAt = Number.NEGATIVE_INFINITY;
+  /** Since the last pause. */
+  #workedMs = 0;
 
   /** `step` runs each step; when it throws, the work is given up. Resolves to what the work comes to. */
   run<R>(begin: () => Steps<R>, step: <T>(work: () => T) => T): Promise<R> {
@@ -50,7 +52,12 @@ export class StepQueue {
   }
 
   async #giveWay(ms: number): Promise<void> {
-    if (performance.now() - this.#calledAt > BUSY_MS) await setImmediate();
-    else await setTimeout(Math.min(PAUSES * ms, MAX_PAUSE_MS));
+    this.#workedMs += ms;
+    const isBusy = performance.now() - this.#calledAt < BUSY_MS;
+    // No timer is shorter than a millisecond.
+    if (!isBusy || this.#workedMs < 1) return setImmediate();
+    const pause = Math.min(PAUSES * this.#workedMs, MAX_PAUSE_MS);
+    this.#workedMs = 0;
+    await setTimeout(pause);
   }
 }

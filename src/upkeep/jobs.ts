@@ -22,7 +22,6 @@ import {
 } from "./status.ts";
 import type { Progress, UpkeepStore } from "./work.ts";
 
-/** A machine that was asleep, or whose clock was set, is noticed so soon. */
 const LONGEST_WAIT_MS = 60_000;
 
 /** Calls `wake` once, after so many milliseconds; what it returns takes that back. */
@@ -36,12 +35,15 @@ export interface JobsOptions {
   readonly clock?: Clock;
   readonly timer?: Timer;
   readonly machine?: string;
+  /** A machine that was asleep, or whose clock was set, is noticed so soon: within a minute if not said. */
+  readonly longestWaitMs?: number;
 }
 
 export class Jobs {
   readonly #clock: Clock;
   readonly #timer: Timer;
   readonly #machine: string;
+  readonly #longestWaitMs: number;
   readonly #memory: Memory;
   readonly #runs: Runs;
   #settings: JobSettings;
@@ -55,10 +57,11 @@ export class Jobs {
   #cancel: () => void = () => {};
   #isStopped = false;
 
-  constructor({ store, settings, text, log, clock, timer, machine }: JobsOptions) {
+  constructor({ store, settings, text, log, clock, timer, machine, longestWaitMs }: JobsOptions) {
     this.#clock = clock ?? systemClock;
     this.#timer = timer ?? realTimer;
     this.#machine = machine ?? machineId();
+    this.#longestWaitMs = longestWaitMs ?? LONGEST_WAIT_MS;
     this.#settings = settings;
     this.#schedules = schedulesOf(settings);
     this.#memory = new Memory(text, (error) =>
@@ -160,10 +163,9 @@ export class Jobs {
     this.#cancel();
     if (this.#isStopped) return;
     const { now } = this.#clock();
-    const waits = JOBS.filter((job) => !this.#begun.has(job)).map(
-      (job) => (this.#due.get(job)?.at ?? now + LONGEST_WAIT_MS) - now,
-    );
-    this.#cancel = this.#timer(Math.max(0, Math.min(LONGEST_WAIT_MS, ...waits)), () => this.#wake());
+    const dues = JOBS.flatMap((job) => (this.#begun.has(job) ? [] : (this.#due.get(job)?.at ?? [])));
+    const wait = Math.min(this.#longestWaitMs, ...dues.map((at) => at - now));
+    this.#cancel = this.#timer(Math.max(0, wait), () => this.#wake());
   }
 
   #wake(): void {
