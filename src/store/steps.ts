@@ -5,9 +5,9 @@ type Steps<T> = Iterator<void, T, undefined>;
 /** Who called so recently is expected to call again. */
 const BUSY_MS = 200;
 /** While others call, steps leave so many times their own length to them, */
-const PAUSES = 2;
+const PAUSES = 8;
 /** but not more than this. */
-const MAX_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 200;
 
 /** Long work in short steps, each a synchronous one, between which other calls have their turn. One work at a time. */
 export class StepQueue {
@@ -24,7 +24,7 @@ export class StepQueue {
     return done;
   }
 
-  /** Another call had its turn: from now on, for a moment, the work takes less than its half of the time. */
+  /** Another call had its turn: from now on, for a moment, the work takes a small part of the time. */
   noteCall(): void {
     this.#calledAt = performance.now();
   }

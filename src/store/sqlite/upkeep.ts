@@ -28,10 +28,13 @@ SELECT ${COLUMNS} FROM patterns WHERE pattern_type = ? AND instant < ? AND (inst
 ORDER BY instant, seq LIMIT ?`;
 const KNOWN = `SELECT ${COLUMNS} FROM patterns WHERE pattern_id = ?`;
 
-const STEP_MS = 6;
+const STEP_MS = 12;
 /** Rows to a transaction, and pages to be given back in one go: at first, and at most. */
-const ROWS = [100, 2_000] as const;
-const PAGES = [50, 2_000] as const;
+const ROWS = [200, 2_000] as const;
+const PAGES = [100, 2_000] as const;
+
+/** About as many pages as saving lets the WAL grow to. */
+const CHECKPOINT_STEPS = 30;
 
 /** How long, in all, whoever reads may keep the WAL from being emptied: so many steps of so many milliseconds. */
 const TRUNCATE_TRIES = 200;
@@ -45,6 +48,8 @@ export class DatabaseUpkeep {
   readonly #db: Connection;
   readonly #words: readonly [tags: WordIndex, agents: WordIndex];
   readonly #synchronous: number;
+  readonly #checkpointPages: number;
+  #stepsInWal = 0;
   readonly #older;
   readonly #olderOfType;
   readonly #known;
@@ -56,6 +61,7 @@ export class DatabaseUpkeep {
     this.#db = db;
     this.#words = words;
     this.#synchronous = v.parse(integer, db.pragma("synchronous", { simple: true }));
+    this.#checkpointPages = v.parse(integer, db.pragma("wal_autocheckpoint", { simple: true }));
     this.#older = db.prepare<[bigint, number], Known>(OLDER).safeIntegers();
     this.#olderOfType = db.prepare<(string | bigint | number)[], Known>(OLDER_OF_TYPE).safeIntegers();
     this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
@@ -116,7 +122,7 @@ export class DatabaseUpkeep {
 
   *#deletePlain(cutoff: bigint): Generator<void, number> {
     let deleted = 0;
-    for (let more = true; more; yield) {
+    for (let more = true; more; yield* this.#pause()) {
       const removed = this.#step((size) => {
         const rows = this.#older.all(cutoff, size);
         this.#remove(rows);
@@ -131,7 +137,7 @@ export class DatabaseUpkeep {
   *#deleteOfType(type: string, cutoffs: Cutoffs): Generator<void, number> {
     let deleted = 0;
     let last: Pick<Known, "instant" | "seq"> = { instant: BEFORE_ALL, seq: 0n };
-    for (let more = true; more; yield) {
+    for (let more = true; more; yield* this.#pause()) {
       const removed = this.#step((size) => {
         const rows = this.#olderOfType.all(type, cutoffs.of(type), last.instant, last.seq, size);
         const gone = cutoffs.hasKeepTags ? rows.filter((row) => !cutoffs.isHeld(tagsOf(row))) : rows;
@@ -157,7 +163,7 @@ export class DatabaseUpkeep {
   }
 
   *#giveBackSpace(): Generator<void, void> {
-    for (let free = this.#freePages(); free > 0; yield) {
+    for (let free = this.#freePages(); free > 0; yield* this.#pause()) {
       this.#pages.timed((size) => this.#unsynced(() => this.#db.pragma(`incremental_vacuum(${size})`)));
       const left = this.#freePages();
       // Where it gives nothing back, it never will: such a database was not made to.
@@ -165,11 +171,23 @@ export class DatabaseUpkeep {
     }
   }
 
+  /** Steps have no share in the checkpoints of saving; where nobody saves, a step of its own does one. */
+  *#pause(): Generator<void, void> {
+    yield;
+    if (this.#stepsInWal < CHECKPOINT_STEPS) return;
+    this.#stepsInWal = 0;
+    this.#db.pragma("wal_checkpoint(PASSIVE)");
+    yield;
+  }
+
   #unsynced<T>(work: () => T): T {
     this.#db.pragma("synchronous = NORMAL");
+    this.#db.pragma("wal_autocheckpoint = 0");
     try {
+      this.#stepsInWal += 1;
       return work();
     } finally {
+      this.#db.pragma(`wal_autocheckpoint = ${this.#checkpointPages}`);
       this.#db.pragma(`synchronous = ${this.#synchronous}`);
     }
   }
