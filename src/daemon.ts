@@ -2,6 +2,7 @@
  * The composition root: the only place that knows more than one stage. Parts are started in the data's order
  * and stopped in reverse, each by the release that it left behind when it started.
  */
+import { boundHourly } from "./bounds.ts";
 import type { Config } from "./config/load.ts";
 import { MAX_DAYS } from "./config/schema.ts";
 import type { Health } from "./control/health.ts";
@@ -16,7 +17,7 @@ import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
 import type { StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
 import type { Jobs } from "./upkeep/jobs.ts";
-import { upkeepJobs } from "./upkeeping.ts";
+import { forgetOrder, upkeepJobs } from "./upkeeping.ts";
 import { VERSION } from "./version.ts";
 import { type Count, closeSpool, createQueue, openSpool, type PatternQueue, troubles } from "./writing.ts";
 
@@ -82,6 +83,7 @@ async function start(
   releaseSpool = () => lock.release();
   const rejected = rejectedLines(config, log);
   releases.push(expireHourly(rejected, log));
+  releases.push(boundHourly(config, log));
   const queue = createQueue({ config, store, parser, spool, rejected, log, count, fail });
   releaseSpool = () => closeSpool(queue, spool, lock);
   releases.push(() => queue.stopDraining());
@@ -106,6 +108,7 @@ async function start(
     flush: () => queue.flush(),
     rejected: orders,
     jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },
+    forget: forgetOrder({ config, store, queue, spool, review: orders.review, log }),
     onFailed: (error) => log("error", "request.failed", errorFields(error)),
   };
   await serveAnswers(answers, config, releases);

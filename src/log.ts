@@ -5,6 +5,9 @@ import { messageOf, PatterndError, systemCode } from "./errors.ts";
 
 /** Every event that the daemon logs, with what it means: docs/operations.md lists the same ones. */
 export const LOG_EVENTS = {
+  "aside.overdue":
+    "files that were kept aside, or the log, can't be kept in bounds; the next attempt is in an hour",
+  "aside.removed": "a file that was kept aside is older than aside.days, or over aside.maxBytes: it is gone",
   "backend.failed": "the store can't be written; patternd keeps trying",
   "backend.recovered": "the store can be written again",
   "connection.failed": "a connection broke before its end of file",
@@ -23,6 +26,8 @@ export const LOG_EVENTS = {
   "outbox.failed": "the outbox can't be read; patternd keeps trying",
   "outbox.refused": "an entry of the outbox is no plain file of an emitter's; it was moved aside",
   "outbox.taken": "a file of the outbox was taken in and removed",
+  "pattern.forgotten":
+    "patterns were removed for good on demand, here in numbers; their ids are refused from now on",
   "pattern.not_collected": "lines of types that are switched off, at most once a minute",
   "pattern.rejected": "lines that were refused, by code; a flood is one line every ten seconds",
   "rejected.dropped": "rejected.maxBytes was reached: the oldest kept lines are gone",

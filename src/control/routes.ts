@@ -5,6 +5,7 @@ import { PatterndError } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
 import { encodeCursor, parseQuery, REPEATABLE } from "../store/query.ts";
+import { type Forget, forgetRoutes } from "./forget.ts";
 import type { Health } from "./health.ts";
 import { type JobOrders, jobRoutes } from "./jobs.ts";
 import { parametersOf } from "./parameters.ts";
@@ -18,6 +19,7 @@ export interface Answers {
   readonly flush: () => Promise<void>;
   readonly rejected: RejectedOrders;
   readonly jobs: JobOrders;
+  readonly forget: Forget;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -42,7 +44,9 @@ export function controlRoutes(answers: Answers): Hono {
     await answers.flush();
     return json({ lines: answers.health().lines });
   });
-  return jobRoutes(rejectedRoutes(app, answers.rejected), answers.jobs);
+  rejectedRoutes(app, answers.rejected);
+  jobRoutes(app, answers.jobs);
+  return forgetRoutes(app, answers.forget);
 }
 
 function readingRoutes(app: Hono, answers: Answers): Hono {
