@@ -31,6 +31,16 @@ async function fill(store: Backend, ...lines: string[]): Promise<void> {
 }
 
 describe.each(["filesystem", "sqlite"] as const)("a backup of %s", (kind) => {
+  test("knows what was forgotten", async () => {
+    const { place, at, from } = createRig(kind);
+    const store = await place.open();
+    await fill(store, errorLine("a", "2026-05-01"), errorLine("b", "2026-05-01"));
+    await store.forget(["a"]);
+    await backup(from, at("copy"));
+    const copy = await place.open({ path: at("copy") });
+    expect(await copy.write([parse(errorLine("a", "2026-05-02"))])).toEqual(["superseded"]);
+  });
+
   test("is the store again, and open to a writer", async () => {
     const { place, at, from, open } = createRig(kind);
     const store = await place.open({ timezone: "Asia/Seoul" });
