@@ -143,6 +143,19 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (backend) => {
   });
 });
 
+test("an import brings back nothing that was forgotten, and says so", async () => {
+  const world = configured("filesystem");
+  const source = join(world.folder, "source.ndjson");
+  writeFileSync(source, text(line("a"), errorLine("b", "2026-11-20")));
+  expect((await world.run(["import", source, "--config", world.config])).status).toBe(0);
+  await world.run(["forget", "a", "--yes", "--config", world.config]);
+  const { stdout, status } = await world.run(["import", source, "--config", world.config]);
+  expect(status).toBe(0);
+  expect(stdout).toContain("1 record left out, since they were forgotten");
+  expect(await idsIn(world)).toEqual(["b"]);
+  expect(holding(world)).toEqual([]);
+});
+
 test("hundreds of ids are forgotten in as many requests as they need", async () => {
   const world = configured("filesystem");
   const daemon = await world.start("--config", world.config);

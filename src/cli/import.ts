@@ -96,6 +96,9 @@ function textOf(
   const lines = [
     `${counted(records, "record")} in ${source}`,
     `${counted(imported, "pattern")} imported into ${placeText(to)}, ${grouped(already_there)} there already, ${grouped(refused.count)} refused`,
+    ...(summary.forgotten === undefined
+      ? []
+      : [`${counted(summary.forgotten, "record")} left out, since they were forgotten`]),
     ...summary.notes.map(
       ({ note, count, example }) => `${counted(count, "record")}: ${note} (such as ${example})`,
     ),
