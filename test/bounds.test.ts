@@ -69,6 +69,6 @@ test("a log that is too large begins anew, and nothing that is logged is lost", 
   log("info", "daemon.stopped", { number: 2 });
   expect(readFileSync(`${file}.1`, "utf8")).toMatch(/^{.*"number":1}\n$/);
   expect(readFileSync(file, "utf8")).toMatch(/^{.*"number":2}\n$/);
-  boundLog(join(file, "none"), 10);
+  boundLog(`${file}.none`, 10);
   boundLog("/dev/null", 0);
 });
