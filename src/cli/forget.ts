@@ -31,6 +31,7 @@ const reportSchema = v.object({
   aside: count,
 });
 
+const FORGET_MS = 86_400_000;
 /** A request's first line has room for 16 KiB. */
 const IDS_BYTES = 8_000;
 const BACKUPS = "Backups, exports and copies are untouched: what they hold of it is yours to remove.";
@@ -89,7 +90,7 @@ function daemonOrder(socket: string): Order {
       const search = index === 0 ? searchOf(parameters ?? {}) : new URLSearchParams();
       for (const id of chunk) search.append("id", id);
       search.set("dryRun", String(isDry));
-      const answer = await post(socket, `/v1/forget?${search}`);
+      const answer = await post(socket, `/v1/forget?${search}`, FORGET_MS);
       if (answer.status !== 200) throw problemOf(answer);
       reports.push(v.parse(reportSchema, JSON.parse(answer.body)));
     }

@@ -29,6 +29,9 @@ const reportSchema = v.object({
   shares: v.array(v.object({ day: v.string(), type: v.string(), patterns: count, bytes: count })),
 });
 
+/** A job that leaves most of the time to others may take hours. */
+const JOB_MS = 86_400_000;
+
 const running = v.nullable(v.object({ done: count, total: count }));
 const healthSchema = v.object({
   jobs: v.object({ retention: v.object({ running }), compression: v.object({ running }) }),
@@ -73,7 +76,7 @@ async function byDaemon(socket: string, job: JobName, { isDry, days }: Asked): P
       const health = await get(socket, "/health");
       return v.parse(healthSchema, JSON.parse(health.body)).jobs[job].running ?? undefined;
     },
-    post(socket, `/v1/jobs/${job}?${search}`),
+    post(socket, `/v1/jobs/${job}?${search}`, JOB_MS),
   );
   if (answer.status !== 200) throw problemOf(answer);
   return v.parse(reportSchema, JSON.parse(answer.body));

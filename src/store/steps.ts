@@ -5,9 +5,9 @@ type Steps<T> = Iterator<void, T, undefined>;
 /** Who called so recently is expected to call again. */
 const BUSY_MS = 200;
 /** While others call, steps leave so many times their own length to them, */
-const PAUSES = 8;
+const PAUSES = 12;
 /** but not more than this. */
-const MAX_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 300;
 
 /** Long work in short steps, each a synchronous one, between which other calls have their turn. One work at a time. */
 export class StepQueue {

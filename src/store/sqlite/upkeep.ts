@@ -33,9 +33,8 @@ const STEP_MS = 12;
 const ROWS = [200, 2_000] as const;
 const PAGES = [100, 2_000] as const;
 
-/** How many pages the WAL may grow to while a job works, and about as many steps of it. */
-const JOB_CHECKPOINT_PAGES = 2_500;
-const CHECKPOINT_STEPS = 10;
+/** About as many pages as saving lets the WAL grow to. */
+const CHECKPOINT_STEPS = 30;
 
 /** How long, in all, whoever reads may keep the WAL from being emptied: so many steps of so many milliseconds. */
 const TRUNCATE_TRIES = 200;
@@ -70,11 +69,7 @@ export class DatabaseUpkeep {
   }
 
   /** Oldest first, or oldest first of each type; then gives the space back to the file system. */
-  deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
-    return this.#withShortCheckpoints(this.#deleteOlderThan(cutoffs));
-  }
-
-  *#deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
+  *deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
     let deleted = 0;
     if (cutoffs.isPlain) deleted = yield* this.#deletePlain(cutoffs.standard);
     else {
@@ -85,11 +80,7 @@ export class DatabaseUpkeep {
   }
 
   /** A database has no files to compress: what serves it instead is done, and none is counted. */
-  compress(): Generator<void, number> {
-    return this.#withShortCheckpoints(this.#compress());
-  }
-
-  *#compress(): Generator<void, number> {
+  *compress(): Generator<void, number> {
     this.#db.pragma("optimize");
     yield;
     yield* this.#giveBackSpace();
@@ -98,11 +89,7 @@ export class DatabaseUpkeep {
   }
 
   /** What is removed is overwritten, and what was copied of it into the WAL is gone when this ends. */
-  forget(ids: readonly string[]): Generator<void, number> {
-    return this.#withShortCheckpoints(this.#forget(ids));
-  }
-
-  *#forget(ids: readonly string[]): Generator<void, number> {
+  *forget(ids: readonly string[]): Generator<void, number> {
     let forgotten = 0;
     this.#db.pragma("secure_delete = ON");
     try {
@@ -184,16 +171,6 @@ export class DatabaseUpkeep {
     }
   }
 
-  /** Two write to the WAL: what saving has to copy in at once would take several times as long as usual. */
-  *#withShortCheckpoints<T>(steps: Generator<void, T>): Generator<void, T> {
-    this.#db.pragma(`wal_autocheckpoint = ${JOB_CHECKPOINT_PAGES}`);
-    try {
-      return yield* steps;
-    } finally {
-      this.#db.pragma(`wal_autocheckpoint = ${this.#checkpointPages}`);
-    }
-  }
-
   /** Steps have no share in the checkpoints of saving; where nobody saves, a step of its own does one. */
   *#pause(): Generator<void, void> {
     yield;
@@ -210,7 +187,7 @@ export class DatabaseUpkeep {
       this.#stepsInWal += 1;
       return work();
     } finally {
-      this.#db.pragma(`wal_autocheckpoint = ${JOB_CHECKPOINT_PAGES}`);
+      this.#db.pragma(`wal_autocheckpoint = ${this.#checkpointPages}`);
       this.#db.pragma(`synchronous = ${this.#synchronous}`);
     }
   }
