@@ -49,7 +49,10 @@ export class DatabaseUpkeep {
   readonly #words: readonly [tags: WordIndex, agents: WordIndex];
   readonly #synchronous: number;
   readonly #checkpointPages: number;
+  readonly #changes;
+  /** Since somebody saved, who then does the checkpoints; and how many rows were changed after the last step. */
   #stepsInWal = 0;
+  #changesBefore: number | undefined;
   readonly #older;
   readonly #olderOfType;
   readonly #known;
@@ -62,6 +65,7 @@ export class DatabaseUpkeep {
     this.#words = words;
     this.#synchronous = v.parse(integer, db.pragma("synchronous", { simple: true }));
     this.#checkpointPages = v.parse(integer, db.pragma("wal_autocheckpoint", { simple: true }));
+    this.#changes = db.prepare<[], number>("SELECT total_changes()").pluck();
     this.#older = db.prepare<[bigint, number], Known>(OLDER).safeIntegers();
     this.#olderOfType = db.prepare<(string | bigint | number)[], Known>(OLDER_OF_TYPE).safeIntegers();
     this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
@@ -184,9 +188,10 @@ export class DatabaseUpkeep {
     this.#db.pragma("synchronous = NORMAL");
     this.#db.pragma("wal_autocheckpoint = 0");
     try {
-      this.#stepsInWal += 1;
+      this.#stepsInWal = this.#changes.get() === this.#changesBefore ? this.#stepsInWal + 1 : 1;
       return work();
     } finally {
+      this.#changesBefore = this.#changes.get();
       this.#db.pragma(`wal_autocheckpoint = ${this.#checkpointPages}`);
       this.#db.pragma(`synchronous = ${this.#synchronous}`);
     }
