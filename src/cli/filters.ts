@@ -2,10 +2,10 @@
 import type { Command } from "commander";
 import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
-import { TIMESTAMP_FORM } from "../pattern/timestamp.ts";
+import { TIMESTAMP_FORM, writeInstant } from "../pattern/timestamp.ts";
 import { Zone } from "../pattern/zone.ts";
 import { DEFAULT_LIMIT, type QueryParameters } from "../store/query.ts";
-import { parseMoment, RELATIVE_FORM, writeInstant } from "./moment.ts";
+import { parseMoment, RELATIVE_FORM } from "./moment.ts";
 
 const text = v.optional(v.string());
 const texts = v.optional(v.array(v.string()));
@@ -37,6 +37,13 @@ export interface Wanted {
 
 /** `standardLimit`: what the help says about `--limit` that is not given. */
 export function withFilters(command: Command, standardLimit = String(DEFAULT_LIMIT)): Command {
+  return withSelection(command)
+    .option("--limit <count>", `at most this many patterns (default: ${standardLimit})`)
+    .option("--cursor <cursor>", "go on where an earlier answer ended");
+}
+
+/** Which patterns, without how many of them. */
+export function withSelection(command: Command): Command {
   const all = (value: string, before: string[] = []) => [...before, value];
   return command
     .option("--type <type>", "patterns of this type")
@@ -49,9 +56,7 @@ export function withFilters(command: Command, standardLimit = String(DEFAULT_LIM
     .option("--host <name>", "patterns from this host")
     .option("--failed", "patterns that say data.success = false")
     .option("--where <path=value>", "for example data.error_type=TypeError; repeatable", all)
-    .option("--text <text>", "patterns with this text in any string, whatever its case")
-    .option("--limit <count>", `at most this many patterns (default: ${standardLimit})`)
-    .option("--cursor <cursor>", "go on where an earlier answer ended");
+    .option("--text <text>", "patterns with this text in any string, whatever its case");
 }
 
 /**

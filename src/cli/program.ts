@@ -3,7 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import * as v from "valibot";
 import { VERSION } from "../version.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
-import { filterFlags, withFilters } from "./filters.ts";
+import { filterFlags, withFilters, withSelection } from "./filters.ts";
 import { addRejected } from "./rejected-command.ts";
 import { addUpkeep } from "./upkeep-command.ts";
 
@@ -15,6 +15,11 @@ const startFlags = v.object({ config: text });
 const checkFlags = v.object(common);
 const getFlags = v.object(asking);
 const queryFlags = v.object({ ...asking, ...filterFlags.entries });
+const analyzeFlags = v.object({
+  ...v.omit(queryFlags, ["limit", "cursor"]).entries,
+  all: v.optional(v.boolean(), false),
+  markdown: v.optional(v.boolean(), false),
+});
 const importFlags = v.object({ ...common, to: text });
 const exportFlags = v.object({ ...queryFlags.entries, format: v.picklist(["ndjson", "csv"]), out: text });
 const checkStoreFlags = v.object({ ...common, store: text, repair: v.optional(v.boolean(), false) });
@@ -76,6 +81,15 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
     .argument("<id>", "its pattern_id")
     .action(async (id: string, flags: unknown) =>
       done(await (await import("./get.ts")).get(id, v.parse(getFlags, flags))),
+    );
+  withSelection(withAsking(program.command("analyze"), "print the report as one JSON object"))
+    .description(
+      "report errors, agents, tasks, corrections and tools of a period (default: the 7 days up to its end)",
+    )
+    .option("--all", "everything that is stored")
+    .option("--markdown", "print the report as Markdown")
+    .action(async (flags: unknown) =>
+      done(await (await import("./analyze.ts")).analyze(v.parse(analyzeFlags, flags))),
     );
   withJson(withConfig(program.command("check-config")), "print the configuration in force")
     .description("check the configuration file without starting anything")
@@ -149,8 +163,8 @@ function withJson(command: Command, description: string): Command {
   return command.option("--json", description);
 }
 
-function withAsking(command: Command): Command {
-  return withJson(withConfig(command), "print NDJSON, on a terminal too").option(
+function withAsking(command: Command, json = "print NDJSON, on a terminal too"): Command {
+  return withJson(withConfig(command), json).option(
     "--socket <path>",
     "the daemon's ingest socket, beside which the others are",
   );

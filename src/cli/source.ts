@@ -1,4 +1,6 @@
 /** Who answers a question: a daemon, else the configured store itself. */
+import * as v from "valibot";
+import { type Report, reportSchema } from "../analysis/report-schema.ts";
 import { type Answer, get, problemOf } from "../client/http.ts";
 import type { Config } from "../config/load.ts";
 import type { Environment } from "../config/places.ts";
@@ -7,10 +9,18 @@ import { systemCode } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
 import { openStore } from "../store/open.ts";
-import { encodeCursor, MAX_PAGE_LIMIT, parseQuery, type QueryParameters } from "../store/query.ts";
+import {
+  encodeCursor,
+  MAX_PAGE_LIMIT,
+  parseAnalysis,
+  parseQuery,
+  type QueryParameters,
+} from "../store/query.ts";
 import type { Wanted } from "./filters.ts";
 
 const PROBE_MS = 5_000;
+/** Ten million patterns take a minute. */
+const ANALYSIS_MS = 600_000;
 
 export interface AnswerPage {
   /** The stored lines, byte for byte, without newline. */
@@ -23,6 +33,8 @@ export interface AnswerPage {
 export interface Source {
   page(parameters: QueryParameters): Promise<AnswerPage>;
   get(id: string): Promise<string | undefined>;
+  /** `limit` and `cursor` mean nothing here. */
+  analyse(parameters: Wanted["parameters"]): Promise<Report>;
   close(): Promise<void>;
 }
 
@@ -106,6 +118,11 @@ function daemonSource(socketPath: string): Source {
       if (problem.code === "not_found") return undefined;
       throw problem;
     },
+    async analyse(parameters) {
+      const answer = await get(socketPath, `/v1/analysis?${searchOf(parameters)}`, ANALYSIS_MS);
+      if (answer.status !== 200) throw problemOf(answer);
+      return v.parse(reportSchema, JSON.parse(answer.body));
+    },
     async close() {},
   };
 }
@@ -118,6 +135,10 @@ function storeSource(store: Backend): Source {
       return { lines, next: next && encodeCursor(next) };
     },
     get: (id) => store.get(id),
+    async analyse(parameters) {
+      const { filter, periods } = parseAnalysis(parameters, Zone.host());
+      return store.analyse(filter, periods);
+    },
     close: () => store.close(),
   };
 }

@@ -4,7 +4,7 @@ import { localTimestamp } from "../client/surroundings.ts";
 import { isObject } from "../pattern/schema.ts";
 import { parseTimestamp } from "../pattern/timestamp.ts";
 import { Zone } from "../pattern/zone.ts";
-import { printable } from "./terminal.ts";
+import { isColourful, printable } from "./terminal.ts";
 
 const LEAST_LAST_WIDTH = 24;
 const GAP = 2;
@@ -25,18 +25,28 @@ export function tableOf(lines: readonly string[], width: number): string {
 /** Cells in columns, of which the last one takes what is left. Control characters are left out. */
 export function layOut(head: readonly string[], cells: readonly string[][], width: number): string {
   const rows = cells.map((row) => row.map(printable));
-  const used = head
-    .slice(0, -1)
-    .map((_, column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
+  const used = columnWidths(head, rows);
   const rest = width - used.reduce((sum, columns) => sum + columns);
   const table = new Table({
     head: [...head],
     chars: NO_LINES,
     colWidths: [...used, Math.max(LEAST_LAST_WIDTH, rest)],
-    style: { "padding-left": 0, "padding-right": GAP, head: ["bold"], border: [] },
+    style: { "padding-left": 0, "padding-right": GAP, head: isColourful() ? ["bold"] : [], border: [] },
   });
   table.push(...rows);
   return table.toString();
+}
+
+/** What a table needs at least. */
+export function leastWidth(head: readonly string[], cells: readonly string[][]): number {
+  return columnWidths(head, cells).reduce((sum, columns) => sum + columns, LEAST_LAST_WIDTH);
+}
+
+/** Of all columns but the last. */
+function columnWidths(head: readonly string[], rows: readonly string[][]): number[] {
+  return head
+    .slice(0, -1)
+    .map((_, column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
 }
 
 function rowOf(line: string): string[] {
@@ -67,7 +77,7 @@ function summaryOf(type: unknown, data: Record<string, unknown>): string {
     case "task_completion":
     case "agent_usage":
       return sentence(
-        `${data.task_type} ${data.success ? "done" : "failed"} in ${duration(data.duration_ms)}`,
+        `${data.task_type} ${data.success ? "done" : "failed"} in ${durationText(data.duration_ms)}`,
         data.error_message,
       );
     case "error_occurrence":
@@ -83,7 +93,7 @@ function sentence(what: string, detail: unknown): string {
   return typeof detail === "string" ? `${what}: ${detail}` : what;
 }
 
-function duration(ms: unknown): string {
+export function durationText(ms: unknown): string {
   if (typeof ms !== "number") return "?";
   if (ms < 1_000) return `${ms} ms`;
   return ms < 120_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
-import { encodeCursor, parseQuery, REPEATABLE } from "../store/query.ts";
+import { encodeCursor, parseAnalysis, parseQuery, REPEATABLE } from "../store/query.ts";
 import { type Forget, forgetRoutes } from "./forget.ts";
 import type { Health } from "./health.ts";
 import { type JobOrders, jobRoutes } from "./jobs.ts";
@@ -13,7 +13,7 @@ import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
 
 export interface Answers {
-  readonly store: Pick<Backend, "get" | "query">;
+  readonly store: Pick<Backend, "get" | "query" | "analyse">;
   readonly health: () => Health;
   /** Resolves when everything that was received before is settled. */
   readonly flush: () => Promise<void>;
@@ -57,6 +57,10 @@ function readingRoutes(app: Hono, answers: Answers): Hono {
     const line = await answers.store.get(id);
     if (line === undefined) throw new PatterndError("not_found", `there is no pattern ${JSON.stringify(id)}`);
     return ndjson(`${line}\n`);
+  });
+  app.get("/v1/analysis", async (c) => {
+    const { filter, periods } = parseAnalysis(parametersOf(c, REPEATABLE), Zone.host());
+    return json(await answers.store.analyse(filter, periods));
   });
   return withErrors(app, answers);
 }

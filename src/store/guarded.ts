@@ -1,4 +1,7 @@
 /** What every backend is on the outside: synchronous code inside, promises and our own errors outside. */
+import type { Scan, Visit } from "../analysis/analyse.ts";
+import type { Periods, Span } from "../analysis/period.ts";
+import type { Report } from "../analysis/report-schema.ts";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import {
@@ -37,6 +40,8 @@ export interface StoreParts {
   get(id: string): string | undefined;
   query(filter: Filter, page: PageRequest): Page;
   countOlderThan(cutoffs: Cutoffs): Generator<void, Census>;
+  /** Every pattern of a filter, in short steps. */
+  scan(filter: Filter, visit: Visit): Scan;
   close(): void;
 }
 
@@ -46,6 +51,7 @@ export class GuardedBackend implements Backend {
   readonly #upkeep = new StepQueue();
   readonly #counting = new StepQueue();
   #forgotten: ForgottenIds | undefined;
+  readonly #analysing = new StepQueue();
   #closed = false;
 
   constructor(parts: StoreParts) {
@@ -65,6 +71,14 @@ export class GuardedBackend implements Backend {
   async query(filter: Filter, page: PageRequest): Promise<Page> {
     this.#counting.noteCall();
     return this.#whileOpen(() => this.#parts.query(filter, page));
+  }
+
+  async analyse(filter: Filter, periods: Periods): Promise<Report> {
+    // Nothing else needs it.
+    const { analyse } = await import("../analysis/analyse.ts");
+    const scan = (before: Span | undefined, visit: Visit) =>
+      this.#parts.scan({ ...filter, ...before }, visit);
+    return this.#analysing.run(() => analyse(periods, scan), this.#whileOpen);
   }
 
   deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number> {
@@ -99,6 +113,7 @@ export class GuardedBackend implements Backend {
         // Before the lock is released: to clean up later would be to do it in somebody else's store.
         this.#upkeep.abandon();
         this.#counting.abandon();
+        this.#analysing.abandon();
       } finally {
         this.#parts.close();
       }

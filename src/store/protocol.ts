@@ -1,4 +1,6 @@
 /** What the event loop and a store's thread say to each other. */
+
+import type { Periods } from "../analysis/period.ts";
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { PackedPatterns } from "../pattern/pack.ts";
 import {
@@ -16,12 +18,15 @@ import type { BackendKind } from "./open.ts";
 export interface ThreadData {
   readonly kind: BackendKind;
   readonly options: Omit<OpenOptions, "onRepair">;
+  /** Takes only the time that nobody else wants. */
+  readonly isBackground: boolean;
 }
 
 export type Call =
   | { readonly method: "write"; readonly patterns: PackedPatterns }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
+  | { readonly method: "analyse"; readonly filter: Filter; readonly periods: Periods }
   | {
       readonly method: "deleteOlderThan";
       readonly cutoff: bigint;

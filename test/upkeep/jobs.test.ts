@@ -1,6 +1,7 @@
 /** The jobs over real stores, through time. */
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../src/store/backend.ts";
+import type { UpkeepStore } from "../../src/upkeep/work.ts";
 import { DAY_MS, HOUR_MS, World } from "./world.ts";
 
 const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
@@ -149,9 +150,7 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
         most = Math.max(most, running);
         return call(...args).finally(() => (running -= 1));
       };
-    const wrap = (store: Backend): Backend => ({
-      ...store,
-      metadata: store.metadata,
+    const wrap = (store: Backend): UpkeepStore => ({
       deleteOlderThan: counting((cutoff, exceptions) => store.deleteOlderThan(cutoff, exceptions)),
       countOlderThan: counting((cutoff, exceptions) => store.countOlderThan(cutoff, exceptions)),
       compress: counting((before) => store.compress(before)),
@@ -185,13 +184,7 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { graceHours: 0 } });
     let isFailing = true;
     await world.start((store) => ({
-      write: (patterns) => store.write(patterns),
-      get: (id) => store.get(id),
-      query: (filter, page) => store.query(filter, page),
       compress: (before) => store.compress(before),
-      forget: (ids) => store.forget(ids),
-      close: () => store.close(),
-      metadata: store.metadata,
       countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
       deleteOlderThan: async (cutoff, exceptions) => {
         if (isFailing) throw Object.assign(new Error("no space"), { code: "ENOSPC" });
@@ -225,13 +218,7 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     let deletions = 0;
     const start = async (limit: number) =>
       world.start((store) => ({
-        write: (patterns) => store.write(patterns),
-        get: (id) => store.get(id),
-        query: (filter, page) => store.query(filter, page),
         compress: (before) => store.compress(before),
-        forget: (ids) => store.forget(ids),
-        close: () => store.close(),
-        metadata: store.metadata,
         countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
         deleteOlderThan: async (cutoff, exceptions) => {
           deletions += 1;

@@ -12,6 +12,7 @@ import type { Clock } from "../../src/upkeep/clock.ts";
 import { Jobs } from "../../src/upkeep/jobs.ts";
 import type { JobSettings } from "../../src/upkeep/runs.ts";
 import { withImport } from "../../src/upkeep/state.ts";
+import type { UpkeepStore } from "../../src/upkeep/work.ts";
 import { walk } from "../conformance/patterns.ts";
 
 export const HOUR_MS = 3_600_000;
@@ -72,7 +73,7 @@ export class World {
     return this.#jobs;
   }
 
-  async start(wrap: (store: Backend) => Backend = (store) => store): Promise<void> {
+  async start(wrap: (store: Backend) => UpkeepStore = (store) => store): Promise<void> {
     const { path } = this.place;
     this.#store = await openStore(this.#kind, { path, durability: "os", timezone: "UTC", readOnly: false });
     const clock: Clock = () => ({ now: this.now, uptime: this.uptime, boot: "boot" });

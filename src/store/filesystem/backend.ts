@@ -34,6 +34,7 @@ function openForReading({ path }: OpenOptions): Backend {
     get: (id) => reader.get(id),
     query: (filter, page) => reader.query(filter, page),
     countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
+    scan: (filter, visit) => reader.scan(filter, visit),
     close: () => {},
   });
 }
@@ -64,6 +65,7 @@ function openForWriting(options: OpenOptions): Backend {
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
       countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
+      scan: (filter, visit) => reader.scan(filter, visit),
       close: () => {
         writer.close();
         lock.release();

@@ -8,6 +8,7 @@ import { PatternCounter } from "./census.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
 import { configureWriter, createStore, isStore, openReader, openWriter, storeFile } from "./file.ts";
 import { PatternReader } from "./reader.ts";
+import { scan } from "./scan.ts";
 import { MIGRATIONS, type Migration, migrate, newestFormat, readMetadata } from "./schema.ts";
 import { PatternWriter } from "./writer.ts";
 
@@ -92,6 +93,7 @@ function backendOf(
     get: (id) => reader.get(id),
     query: (filter, page) => reader.page(filter, page),
     countOlderThan: (cutoffs) => counter.countOlderThan(cutoffs),
+    scan: (filter, visit) => scan(db, filter, visit),
     close: () => {
       try {
         if (!held) return;

@@ -1,7 +1,7 @@
 import type { Position } from "../backend.ts";
 import type { Filter } from "../filter.ts";
 
-/** What answers the keys (`seq`, `instant`, `id`) of a filter's patterns, in order. */
+/** What answers the keys (`seq`, `instant`, `id`, or what `columns` says) of a filter's patterns, in order. */
 export interface KeyQuery {
   readonly sql: string;
   readonly parameters: readonly Parameter[];
@@ -27,6 +27,8 @@ export interface Source {
   /** Of `patterns`: the other tables are indexes themselves. */
   readonly index?: string;
 }
+
+const KEY_COLUMNS = "p.seq AS seq, p.instant AS instant, p.pattern_id AS id";
 
 /** How many entries of a source are looked at to tell how far apart they lie. */
 const PROBED = 250;
@@ -62,6 +64,7 @@ export function keyQuery(
   after: Position | undefined,
   limit: number,
   leading = sourcesOf(filter)[0],
+  columns = KEY_COLUMNS,
 ): KeyQuery {
   const isWord = leading !== undefined && leading.table !== "patterns";
   const from = isWord
@@ -78,7 +81,7 @@ export function keyQuery(
     ...(after ? [condition(`(${key}.instant < ? OR p.pattern_id > ?)`, int64(after.instant), after.id)] : []),
   ];
   return {
-    sql: `SELECT p.seq AS seq, p.instant AS instant, p.pattern_id AS id FROM ${from}
+    sql: `SELECT ${columns} FROM ${from}
 WHERE ${all.map(({ sql }) => sql).join(" AND ")}
 ORDER BY ${key}.instant DESC, p.pattern_id LIMIT ?`,
     parameters: [...all.flatMap(({ parameters }) => parameters), limit],
