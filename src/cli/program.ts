@@ -5,6 +5,7 @@ import { VERSION } from "../version.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
 import { filterFlags, withFilters, withSelection } from "./filters.ts";
 import { addRejected } from "./rejected-command.ts";
+import { addUpkeep } from "./upkeep-command.ts";
 
 const text = v.optional(v.string());
 const common = { config: text, json: v.optional(v.boolean(), false) };
@@ -98,6 +99,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
   addTransfer(program, done);
   addRejected(program, done, withAsking);
   addCare(program, done);
+  addUpkeep(program, done, withAsking);
   return program;
 }
 

@@ -143,7 +143,7 @@ function storeSource(store: Backend): Source {
   };
 }
 
-function searchOf(parameters: QueryParameters): URLSearchParams {
+export function searchOf(parameters: QueryParameters): URLSearchParams {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) search.append(name, one);

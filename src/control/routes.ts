@@ -5,7 +5,9 @@ import { PatterndError } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
 import { encodeCursor, parseAnalysis, parseQuery, REPEATABLE } from "../store/query.ts";
+import { type Forget, forgetRoutes } from "./forget.ts";
 import type { Health } from "./health.ts";
+import { type JobOrders, jobRoutes } from "./jobs.ts";
 import { parametersOf } from "./parameters.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
@@ -16,6 +18,8 @@ export interface Answers {
   /** Resolves when everything that was received before is settled. */
   readonly flush: () => Promise<void>;
   readonly rejected: RejectedOrders;
+  readonly jobs: JobOrders;
+  readonly forget: Forget;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -40,7 +44,9 @@ export function controlRoutes(answers: Answers): Hono {
     await answers.flush();
     return json({ lines: answers.health().lines });
   });
-  return rejectedRoutes(app, answers.rejected);
+  rejectedRoutes(app, answers.rejected);
+  jobRoutes(app, answers.jobs);
+  return forgetRoutes(app, answers.forget);
 }
 
 function readingRoutes(app: Hono, answers: Answers): Hono {

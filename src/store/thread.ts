@@ -9,7 +9,16 @@ import type { Periods } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
 import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
-import type { Backend, OpenOptions, Outcome, Page, PageRequest, StoreMetadata } from "./backend.ts";
+import type {
+  Backend,
+  Census,
+  Exceptions,
+  OpenOptions,
+  Outcome,
+  Page,
+  PageRequest,
+  StoreMetadata,
+} from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
 import { type Call, fromPlain, type Reply, type ThreadData, unpackOutcomes } from "./protocol.ts";
@@ -37,8 +46,10 @@ export async function openInThreads(
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
     analyse: (filter, periods) => analyst.analyse(filter, periods),
-    deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
+    deleteOlderThan: (cutoff, exceptions) => writer.deleteOlderThan(cutoff, exceptions),
+    countOlderThan: async (cutoff, exceptions) => (await reader.get()).countOlderThan(cutoff, exceptions),
     compress: (beforeDay) => writer.compress(beforeDay),
+    forget: (ids) => writer.forget(ids),
     close: async () => {
       // Questions that are still asked have nobody left to ask them.
       await Promise.all([reader.terminate(), analyst.close()]);
@@ -186,12 +197,20 @@ class StoreThread implements ThreadedStore {
     return this.#call({ method: "analyse", filter, periods });
   }
 
-  deleteOlderThan(cutoff: bigint): Promise<number> {
-    return this.#call({ method: "deleteOlderThan", cutoff });
+  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number> {
+    return this.#call({ method: "deleteOlderThan", cutoff, exceptions });
+  }
+
+  countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census> {
+    return this.#call({ method: "countOlderThan", cutoff, exceptions });
   }
 
   compress(beforeDay: number): Promise<number> {
     return this.#call({ method: "compress", beforeDay });
+  }
+
+  forget(ids: readonly string[]): Promise<number> {
+    return this.#call({ method: "forget", ids });
   }
 
   close(): Promise<void> {

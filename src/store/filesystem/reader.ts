@@ -2,9 +2,11 @@
 import type { Scan, Visit } from "../../analysis/analyse.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Page, PageRequest } from "../backend.ts";
+import type { Census, Page, PageRequest } from "../backend.ts";
+import type { Cutoffs } from "../cutoffs.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import { hasLineWith } from "./block-index.ts";
+import { countDay, type DayCount } from "./census.ts";
 import { DayView, WrongIndex } from "./day.ts";
 import { dayOf, listDays } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
@@ -68,6 +70,26 @@ export class SegmentReader {
 
   get(id: string): string | undefined {
     return this.#distrusting(() => this.#get(id));
+  }
+
+  /** A step a day. */
+  *countOlderThan(cutoffs: Cutoffs): Generator<void, Census> {
+    const counts: DayCount[] = [];
+    const days = new Days(this.#root, undefined);
+    for (const day of days.all) {
+      this.#distrusting(() =>
+        days.open(day, (view) => {
+          const blocks = view.blocks(this.#zone, this.#distrusted);
+          counts.push(countDay(day, view, blocks, cutoffs, this.#zone));
+        }),
+      );
+      yield;
+    }
+    return {
+      patterns: counts.reduce((sum, { patterns }) => sum + patterns, 0),
+      bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
+      shares: counts.reverse().flatMap(({ shares }) => shares),
+    };
   }
 
   #query(filter: Filter, request: PageRequest): Page {
