@@ -3,6 +3,7 @@
  * (see `pattern/rejection.ts`). Every code is listed in docs/errors.md, and a test holds the two together.
  */
 const CATALOGUE = {
+  activation_unusable: "Give each socket unit one FileDescriptorName=: ingest, query or control.",
   backend_unknown: "Use backend filesystem or sqlite.",
   backup_exists: "Name a path where nothing is yet.",
   backup_failed: "Check space and permissions where the copy goes, and the disk that holds the store.",

@@ -28,6 +28,8 @@ export type Call =
   | { readonly method: "analyse"; readonly filter: Filter; readonly periods: Periods }
   | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
   | { readonly method: "compress"; readonly beforeDay: number }
+  /** Answered when everything before it is, and between the steps of a long call. */
+  | { readonly method: "ping" }
   | { readonly method: "close" };
 
 export type Request = Call & { readonly number: number };

@@ -17,6 +17,8 @@ import { type Call, fromPlain, type Reply, type ThreadData, unpackOutcomes } fro
 /** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
   write(patterns: PackedPatterns): Promise<Outcome[]>;
+  /** Resolves when the thread that writes has answered every call before, long ones as far as they have come. */
+  ping(): Promise<void>;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function openInThreads(
     analyse: (filter, periods) => analyst.analyse(filter, periods),
     deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
     compress: (beforeDay) => writer.compress(beforeDay),
+    ping: () => writer.ping(),
     close: async () => {
       // Questions that are still asked have nobody left to ask them.
       await Promise.all([reader.terminate(), analyst.close()]);
@@ -192,6 +195,10 @@ class StoreThread implements ThreadedStore {
 
   compress(beforeDay: number): Promise<number> {
     return this.#call({ method: "compress", beforeDay });
+  }
+
+  ping(): Promise<void> {
+    return this.#call({ method: "ping" });
   }
 
   close(): Promise<void> {

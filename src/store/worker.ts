@@ -30,6 +30,8 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
       return backend.deleteOlderThan(call.cutoff);
     case "compress":
       return backend.compress(call.beforeDay);
+    case "ping":
+      return undefined;
     case "close":
       return backend.close();
   }
