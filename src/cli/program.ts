@@ -22,6 +22,14 @@ const analyzeFlags = v.object({
 const importFlags = v.object({ ...common, to: text });
 const exportFlags = v.object({ ...queryFlags.entries, format: v.picklist(["ndjson", "csv"]), out: text });
 const checkStoreFlags = v.object({ ...common, store: text, repair: v.optional(v.boolean(), false) });
+const flag = v.optional(v.boolean(), false);
+const installFlags = v.object({ user: flag, system: flag, dryRun: flag, root: text });
+const logsFlags = v.object({
+  config: text,
+  follow: flag,
+  user: flag,
+  lines: v.pipe(v.string(), v.regex(/^\d+$/, "expected a number of lines"), v.transform(Number)),
+});
 const migrateFlags = v.object({ ...common, from: v.string(), to: v.string() });
 
 /**
@@ -98,6 +106,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
   addTransfer(program, done);
   addRejected(program, done, withAsking);
   addCare(program, done);
+  addService(program, done);
   return program;
 }
 
@@ -128,6 +137,34 @@ function addTransfer(program: Command, done: (status: number) => void): void {
     .action(async (flags: unknown) =>
       done(await (await import("./migrate.ts")).migrateStores(v.parse(migrateFlags, flags))),
     );
+}
+
+/** At home under systemd. */
+function addService(program: Command, done: (status: number) => void): void {
+  withConfig(program.command("logs"))
+    .description("print the daemon's log, one short line an event")
+    .argument("[file]", "this log; - is standard input (default: log.file, else the journal)", namedPath)
+    .option("-f, --follow", "go on with what comes")
+    .option("-n, --lines <count>", "begin with the last so many", "100")
+    .option("--user", "the journal of this user's own daemon")
+    .action(async (file: string | undefined, flags: unknown) =>
+      done(await (await import("./logs.ts")).logs(file, v.parse(logsFlags, flags))),
+    );
+  for (const [name, description] of [
+    ["install", "install and start the systemd units"],
+    ["uninstall", "stop and remove the systemd units; patterns stay"],
+  ] as const) {
+    program
+      .command(name)
+      .description(description)
+      .option("--user", "for this user alone")
+      .option("--system", "for the machine; as root")
+      .option("--dry-run", "only say what would be done")
+      .option("--root <folder>", "only the files, below this folder", namedPath)
+      .action(async (flags: unknown) =>
+        done(await (await import("./install.ts"))[name](v.parse(installFlags, flags))),
+      );
+  }
 }
 
 /** What keeps a store well. */
