@@ -1,9 +1,11 @@
 /** Sockets that are handed over: they outlive the daemon, and what is sent meanwhile waits in them. */
-import { statSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Activated } from "./activated.ts";
 import { ask, askAll, lines, send } from "./client.ts";
-import { BACKENDS, Home } from "./daemon.ts";
+import { BACKENDS, Home, PROGRAM } from "./daemon.ts";
 import { difference, NONE, taskLines } from "./patterns.ts";
 
 describe.each(BACKENDS)("%s", (backend) => {
@@ -90,3 +92,69 @@ test("what was handed to another process is left alone", async () => {
   const daemon = await home.start({ backend: "filesystem", env });
   expect(daemon.sockets.ingest).toBe(`${home.runtime}/ingest.sock`);
 });
+
+/** With a timeout, as docs/protocol.md advises; prints what became of it. */
+const PLAIN_SENDER = `
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(1)
+try:
+    s.connect(sys.argv[1])
+    s.sendall(sys.stdin.buffer.read())
+    s.shutdown(socket.SHUT_WR)
+    print("answered" if s.recv(65536) else "closed")
+except OSError as error:
+    print("gave up:", error)
+`;
+
+function ended(
+  program: string,
+  words: string[],
+  input: string,
+  env: NodeJS.ProcessEnv,
+): Promise<{ status: number | null; said: string; ms: number }> {
+  const began = performance.now();
+  const child = spawn(program, words, { env, stdio: "pipe" });
+  child.stdin.end(input);
+  let said = "";
+  child.stdout.on("data", (chunk) => {
+    said += chunk;
+  });
+  return new Promise((resolve) =>
+    child.once("close", (status) => resolve({ status, said, ms: performance.now() - began })),
+  );
+}
+
+test.each([1, 128])(
+  "a daemon that only crashes stalls no sender, with a backlog of %d",
+  async (backlog) => {
+    const home = new Home();
+    const crashes = join(home.folder, "crashes");
+    mkdirSync(home.folder, { recursive: true });
+    // Crashes, without ever accepting anybody, until it is let go.
+    const script = `[ -e ${crashes} ] && sleep 0.1 && exit 1; exec "$@"`;
+    writeFileSync(crashes, "");
+    const config = join(home.folder, "activated.json");
+    const daemon = [process.execPath, PROGRAM, "start", "--config", config];
+    const activated = new Activated(home, { backlog, program: ["sh", "-c", script, "sh", ...daemon] });
+    await activated.event("holder.ready");
+    for (let start = 0; start < 100; start += 1) activated.start();
+    const emitted = taskLines(4);
+    const plain = taskLines(4);
+    const emits = emitted.map((line) => ended(process.execPath, [PROGRAM, "emit"], `${line}\n`, home.env));
+    const plains = plain.map((line) =>
+      ended("python3", ["-c", PLAIN_SENDER, activated.sockets.ingest], `${line}\n`, home.env),
+    );
+    const over = await Promise.all([...emits, ...plains]);
+    // A second, and the start of eight processes on a busy machine.
+    expect(over.filter(({ ms }) => ms > 6_000)).toEqual([]);
+    expect(over.map(({ status }) => status)).toEqual(over.map(() => 0));
+    rmSync(crashes);
+    await activated.event("daemon.started");
+    // What emit left in the outbox, and what waited in the kernel where that had room.
+    const promised = [...emitted, ...(backlog > emitted.length + plain.length ? plain : [])];
+    let missing = promised.length;
+    while (missing > 0) missing = difference(await askAll(activated.sockets.query, 100), promised).missing;
+  },
+  40_000,
+);
