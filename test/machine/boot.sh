@@ -32,7 +32,7 @@ Requires=systemd-journald.service
 After=systemd-journald.service
 AllowIsolate=yes
 UNIT
-uuidgen | tr -d - > etc/machine-id
+tr -d - < /proc/sys/kernel/random/uuid > etc/machine-id
 mkdir host
 pivot_root . host
 umount -l /host

@@ -54,6 +54,8 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
   test("who may emit, read and control is up to their groups", () => {
     const as = (uid: number, group: string, ...words: string[]) =>
       machine.run(
+        "env",
+        "HOME=/tmp/home",
         "setpriv",
         `--reuid=${uid}`,
         `--regid=${uid}`,
@@ -101,6 +103,8 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
       id,
     );
     const left = machine.run(
+      "env",
+      "HOME=/tmp/home",
       "setpriv",
       "--reuid=2001",
       "--regid=2001",
