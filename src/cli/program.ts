@@ -28,7 +28,7 @@ const logsFlags = v.object({
   config: text,
   follow: flag,
   user: flag,
-  lines: v.pipe(v.string(), v.regex(/^\d+$/, "expected a number of lines"), v.transform(Number)),
+  lines: v.number(),
 });
 const migrateFlags = v.object({ ...common, from: v.string(), to: v.string() });
 
@@ -145,7 +145,7 @@ function addService(program: Command, done: (status: number) => void): void {
     .description("print the daemon's log, one short line an event")
     .argument("[file]", "this log; - is standard input (default: log.file, else the journal)", namedPath)
     .option("-f, --follow", "go on with what comes")
-    .option("-n, --lines <count>", "begin with the last so many", "100")
+    .option("-n, --lines <count>", "begin with the last so many", numberOfLines, 100)
     .option("--user", "the journal of this user's own daemon")
     .action(async (file: string | undefined, flags: unknown) =>
       done(await (await import("./logs.ts")).logs(file, v.parse(logsFlags, flags))),
@@ -188,6 +188,11 @@ function addCare(program: Command, done: (status: number) => void): void {
 function namedPath(path: string): string {
   if (path === "") throw new InvalidArgumentError("Expected a path.");
   return path;
+}
+
+function numberOfLines(count: string): number {
+  if (!/^\d{1,9}$/.test(count)) throw new InvalidArgumentError("Expected a number of lines.");
+  return Number(count);
 }
 
 function withConfig(command: Command): Command {
