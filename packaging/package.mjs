@@ -27,7 +27,7 @@ const { version, dependencies, optionalDependencies } = JSON.parse(
 const name = `patternd-${version}-${process.platform}-${process.arch}-node${process.versions.modules}`;
 const LAUNCHER = `#!/bin/sh
 # The path by which it was called is kept: "current/bin/patternd" stays current when that link moves on.
-exec "\${PATTERND_NODE:-node}" "$(dirname "$0")/../lib/dist/cli/main.js" "$@"
+exec "\${PATTERND_NODE:-node}" --max-semi-space-size=1 "$(dirname "$0")/../lib/dist/cli/main.js" "$@"
 `;
 
 const work = mkdtempSync(join(tmpdir(), "patternd-package-"));

@@ -17,6 +17,8 @@ export interface InstallFlags {
 }
 
 const SHIPPED = fileURLToPath(new URL("../../systemd", import.meta.url));
+/** As the first line of main.ts has them. */
+const NODE_FLAGS = ["--max-semi-space-size=1"];
 /** What a confined service can't see. */
 const HIDDEN = /^\/(home|root|run\/user|tmp|var\/tmp)\//;
 
@@ -62,7 +64,8 @@ function scopeOf({ user, system }: InstallFlags): Scope {
 }
 
 function files(scope: Scope, { root }: InstallFlags): InstalledFile[] {
-  const command = [process.execPath, resolve(process.argv[1] ?? "")];
+  const script = resolve(process.argv[1] ?? "");
+  const command = [process.execPath, ...NODE_FLAGS, script];
   const hidden = command.find((path) => HIDDEN.test(path));
   if (scope === "system" && hidden !== undefined && root === undefined) {
     const hint = "Unpack patternd (and Node.js) below /opt or /usr/local, and install it from there.";
