@@ -64,8 +64,8 @@ test("every shipped file is installed by somebody", () => {
   expect(shipped).toEqual([
     "config.json",
     "logrotate.conf",
-    "sysusers.conf",
     "system",
+    "sysusers.conf",
     "tmpfiles.conf",
     "user",
   ]);

@@ -49,6 +49,7 @@ export class LiveConfig {
   reload(next: Config): Reloaded {
     const changed = differences(this.#now, next).filter(isReloadable);
     const restart = differences(this.#started, next).filter((key) => !isReloadable(key));
+    for (const keys of [changed, restart]) keys.sort();
     this.#now = next;
     for (const apply of this.#appliers) apply(next);
     return { changed, restart };

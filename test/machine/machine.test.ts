@@ -139,6 +139,10 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
   test(
     `${RESTARTS} restarts under load lose nothing that was acknowledged, and refuse nobody`,
     async () => {
+      // Who sends without a pause is read for that long at each stop.
+      const config = JSON.parse(machine.must("cat", "/etc/patternd/config.json"));
+      machine.write("/etc/patternd/config.json", JSON.stringify({ ...config, shutdown: { timeoutMs: 300 } }));
+      machine.must("systemctl", "reload", UNIT);
       const random = seeded(newSeed("restarts"));
       const senders = [0, 1].map((n) => new AckingSender(`acking-${n}`, random, "2026-06"));
       const thrown: string[] = [];
