@@ -9,8 +9,9 @@ const EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
 /** Now, and each hour until it is ended by what is returned. */
-export function boundHourly(config: Config, log: Log): () => void {
+export function boundHourly(current: () => Config, log: Log): () => void {
   const bound = () => {
+    const config = current();
     try {
       boundAside(asideFiles(placesOf(config)), config.aside, Date.now(), (removed) =>
         log("info", "aside.removed", { ...removed }),

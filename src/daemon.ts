@@ -2,52 +2,75 @@
  * The composition root: the only place that knows more than one stage. Parts are started in the data's order
  * and stopped in reverse, each by the release that it left behind when it started.
  */
+import { answersOf, serveAnswers } from "./answering.ts";
 import { boundHourly } from "./bounds.ts";
+import { LiveConfig } from "./config/live.ts";
 import type { Config } from "./config/load.ts";
-import { MAX_DAYS } from "./config/schema.ts";
-import type { Health } from "./control/health.ts";
-import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
-import { ControlServer } from "./control/server.ts";
+import { statusLine } from "./control/health.ts";
 import { affordableConnections } from "./ingest/descriptors.ts";
 import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
-import { CountedEvents, createLog, errorFields, type Log } from "./log.ts";
+import { CountedEvents, createLog, errorFields, type Log, type OpenLog } from "./log.ts";
 import { BatchParser } from "./pattern/batch-parser.ts";
 import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
+import type { SocketPlace } from "./socket.ts";
 import type { StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
+import { Summary } from "./summary.ts";
 import type { Jobs } from "./upkeep/jobs.ts";
-import { forgetOrder, upkeepJobs } from "./upkeeping.ts";
+import { upkeepJobs } from "./upkeeping.ts";
 import { VERSION } from "./version.ts";
-import { type Count, closeSpool, createQueue, openSpool, type PatternQueue, troubles } from "./writing.ts";
+import {
+  type Count,
+  closeSpool,
+  createQueue,
+  type FlushedBatch,
+  openSpool,
+  type PatternQueue,
+} from "./writing.ts";
 
-export interface Daemon {
+export interface Daemon extends Running {
   readonly log: Log;
   /** Resolves when the daemon can't go on: a defect, or a thread that ended. It is to be stopped then. */
   readonly failed: Promise<unknown>;
+  /**
+   * Reads the configuration anew and opens the log file anew. If the configuration can't be used it stays as it was,
+   * and the log says why. Never throws.
+   */
+  reload(load: () => Config): void;
   /** Finishes what is on its way, within `shutdown.timeoutMs`. Resolves to the exit status. Idempotent. */
   stop(reason: string): Promise<number>;
+}
+
+interface Running {
+  /** What it does, with the current figures, on one line. */
+  status(): string;
+  /** Resolves when the store has answered, if only with an error, what it was asked before. */
+  answers(): Promise<void>;
 }
 
 type Release = () => Promise<void> | void;
 
 /** @throws PatterndError when a part can't be started; everything started before it is released again. */
 export async function startDaemon(config: Config): Promise<Daemon> {
-  const log = createLog(config.log);
+  const { log, change } = createLog(config.log);
+  const live = new LiveConfig(config);
   const releases: Release[] = [];
   let onFailed: (error: unknown) => void = () => {};
   const failed = new Promise<unknown>((resolve) => {
     onFailed = resolve;
   });
   try {
-    const queue = await start(config, log, releases, (error) => {
+    const { queue, ...running } = await start(live, log, releases, (error) => {
       log("error", "daemon.failed", errorFields(error));
       onFailed(error);
     });
     let stopping: Promise<number> | undefined;
     return {
+      ...running,
       log,
       failed,
+      reload: (load) => reload(live, load, log, change),
       stop(reason) {
         stopping ??= stop(reason, queue, log, releases);
         return stopping;
@@ -62,11 +85,12 @@ export async function startDaemon(config: Config): Promise<Daemon> {
 
 /** The door opens last, when all that stands behind it is there. */
 async function start(
-  config: Config,
+  live: LiveConfig,
   log: Log,
   releases: Release[],
   fail: (error: unknown) => void,
-): Promise<PatternQueue> {
+): Promise<Running & { readonly queue: PatternQueue }> {
+  const config = live.now;
   const counted = new CountedEvents(log);
   releases.push(() => counted.close());
   const count: Count = (event, kind) => counted.add(event, kind);
@@ -77,14 +101,18 @@ async function start(
   releases.push(() => upkeep?.ended());
   const store = await openStore(config, log, fail);
   releases.push(() => store.close());
-  const parser = startParser(config, store);
+  const parser = startParser(live, store);
   releases.push(() => parser.close());
   const { spool, lock } = await openSpool(config, log);
   releaseSpool = () => lock.release();
   const rejected = rejectedLines(config, log);
+  live.onReload((next) => rejected.bound(next.rejected));
   releases.push(expireHourly(rejected, log));
-  releases.push(boundHourly(config, log));
-  const queue = createQueue({ config, store, parser, spool, rejected, log, count, fail });
+  releases.push(boundHourly(() => live.now, log));
+  const onFlushed = (batch: FlushedBatch) => summary?.flushed(batch);
+  const queue = createQueue({ config, store, parser, spool, rejected, log, count, fail, onFlushed });
+  const summary = new Summary(log, () => queue.counts.snapshot());
+  releases.push(() => summary.close());
   releaseSpool = () => closeSpool(queue, spool, lock);
   releases.push(() => queue.stopDraining());
   queue.start();
@@ -92,31 +120,16 @@ async function start(
   const orders = rejectedOrders(config, rejected, queue, parser, log);
   const jobs = upkeepJobs(config, store, log);
   upkeep = jobs;
-  const about = aboutDaemon(config, store);
+  live.onReload((next) => jobs.configure(next));
   let ingest: IngestServer | undefined;
-  const answers: Answers = {
-    store,
-    health: () => ({
-      ...about,
-      ...stateOf([...troubles(queue), ...(jobs.trouble === undefined ? [] : [jobs.trouble])]),
-      connections: ingest?.connections ?? 0,
-      lines: queue.counts.snapshot(),
-      rejected: { path: rejected.folder, ...rejected.held },
-      spool: { lines: spool.lines, bytes: spool.bytes },
-      jobs: jobs.status(),
-    }),
-    flush: () => queue.flush(),
-    rejected: orders,
-    jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },
-    forget: forgetOrder({ config, store, queue, spool, review: orders.review, log }),
-    onFailed: (error) => log("error", "request.failed", errorFields(error)),
-  };
-  await serveAnswers(answers, config, releases);
+  const connections = () => ingest?.connections ?? 0;
+  const answers = answersOf({ config, log, store, queue, spool, rejected, orders, jobs, connections });
+  await serveAnswers(answers, config, (stop) => releases.push(stop));
 
   releases.push(() => ingest?.destroy());
-  releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));
-  ingest = await listenForPatterns(config, queue, log, count);
-  releases.push(() => ingest?.stop(config.shutdown.timeoutMs));
+  releases.push(() => finishWriting(queue, live.now.shutdown.timeoutMs));
+  ingest = await listenForPatterns(live, queue, log, count);
+  releases.push(() => ingest?.stop(live.now.shutdown.timeoutMs));
   releases.push(() => orders.stop());
   const outbox = takeInOutbox(config, queue, log);
   releases.push(() => outbox.stop());
@@ -125,7 +138,11 @@ async function start(
   jobs.start();
 
   logStarted(config, log);
-  return queue;
+  return {
+    queue,
+    status: () => statusLine(answers.health()),
+    answers: () => store.ping().catch(() => {}),
+  };
 }
 
 function logStarted(config: Config, log: Log): void {
@@ -133,19 +150,29 @@ function logStarted(config: Config, log: Log): void {
     version: VERSION,
     pid: process.pid,
     config: config.file ?? "defaults",
-    ingest: config.ingest.socket,
-    query: config.query.socket,
-    control: config.control.socket,
+    ingest: spoken(config.ingest),
+    query: spoken(config.query),
+    control: spoken(config.control),
   });
 }
 
-async function serveAnswers(answers: Answers, config: Config, releases: Release[]): Promise<void> {
-  for (const [app, { socket, mode }] of [
-    [queryRoutes(answers), config.query],
-    [controlRoutes(answers), config.control],
-  ] as const) {
-    const server = await ControlServer.listen(app, socket, mode);
-    releases.push(() => server.stop());
+function reload(live: LiveConfig, load: () => Config, log: Log, change: OpenLog["change"]): void {
+  // The log file may have been moved away, whatever the configuration has become.
+  let next = live.now;
+  const refused = attempt(() => {
+    next = load();
+  });
+  const failed = attempt(() => change(next.log)) ?? refused;
+  if (failed === undefined) log("info", "config.reloaded", { ...live.reload(next) });
+  else log("error", "config.refused", errorFields(failed));
+}
+
+function attempt(step: () => void): unknown {
+  try {
+    step();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 
@@ -171,6 +198,10 @@ async function releaseAll(releases: Release[], log: Log): Promise<boolean> {
     }
   }
   return clean;
+}
+
+function spoken({ socket, fd }: SocketPlace): string {
+  return fd === undefined ? socket : `descriptor ${fd}`;
 }
 
 /** How long what the store did not take in time has for its way into the spool. */
@@ -200,26 +231,31 @@ async function openStore(config: Config, log: Log, fail: (error: unknown) => voi
   return store;
 }
 
-function startParser(config: Config, store: ThreadedStore): BatchParser {
-  const switchedOff = Object.entries(config.collect).filter(([, collected]) => !collected);
-  return new BatchParser({
-    zone: store.metadata.timezone,
-    types: config.types,
-    notCollected: new Set(switchedOff.map(([type]) => type)),
-  });
+function startParser(live: LiveConfig, store: ThreadedStore): BatchParser {
+  const options = ({ collect, types }: Config) => {
+    const switchedOff = Object.entries(collect).filter(([, collected]) => !collected);
+    const notCollected = new Set(switchedOff.map(([type]) => type));
+    return { zone: store.metadata.timezone, types, notCollected };
+  };
+  const parser = new BatchParser(options(live.now));
+  live.onReload((next) => parser.change(options(next)));
+  return parser;
 }
 
-function listenForPatterns(
-  config: Config,
+async function listenForPatterns(
+  live: LiveConfig,
   sink: PatternQueue,
   log: Log,
   count: Count,
 ): Promise<IngestServer> {
-  const maxConnections = affordableConnections(config.ingest.maxConnections);
-  if (maxConnections < config.ingest.maxConnections) log("warn", "connection.limited", { maxConnections });
-  return IngestServer.listen({
-    ...config.ingest,
-    maxConnections,
+  const affordable = ({ ingest }: Config) => {
+    const maxConnections = affordableConnections(ingest.maxConnections);
+    if (maxConnections < ingest.maxConnections) log("warn", "connection.limited", { maxConnections });
+    return maxConnections;
+  };
+  const server = await IngestServer.listen({
+    ...live.now.ingest,
+    maxConnections: affordable(live.now),
     server: `patternd/${VERSION}`,
     sink,
     onRefused: () => count("connection.refused", "over ingest.maxConnections"),
@@ -227,6 +263,8 @@ function listenForPatterns(
     onReplyDropped: () => count("reply.dropped", "over 64 KiB"),
     onFailed: (error) => log("debug", "connection.failed", errorFields(error)),
   });
+  live.onReload((next) => server.limit(affordable(next)));
+  return server;
 }
 
 function takeInOutbox(config: Config, sink: PatternQueue, log: Log): Outbox {
@@ -238,20 +276,4 @@ function takeInOutbox(config: Config, sink: PatternQueue, log: Log): Outbox {
     onRefused: (entry) => log("warn", "outbox.refused", entry),
     onFailed: (error) => log("error", "outbox.failed", errorFields(error)),
   });
-}
-
-function stateOf(reasons: readonly string[]): Pick<Health, "status" | "reasons"> {
-  return { status: reasons.length === 0 ? "ready" : "degraded", reasons };
-}
-
-function aboutDaemon(
-  config: Config,
-  store: ThreadedStore,
-): Pick<Health, "version" | "pid" | "started" | "store"> {
-  return {
-    version: VERSION,
-    pid: process.pid,
-    started: new Date().toISOString(),
-    store: { backend: config.backend, path: config.path, timezone: store.metadata.timezone },
-  };
 }

@@ -3,6 +3,7 @@
  * (see `pattern/rejection.ts`). Every code is listed in docs/errors.md, and a test holds the two together.
  */
 const CATALOGUE = {
+  activation_unusable: "Give each socket unit one FileDescriptorName=: ingest, query or control.",
   backend_unknown: "Use backend filesystem or sqlite.",
   backup_exists: "Name a path where nothing is yet.",
   backup_failed: "Check space and permissions where the copy goes, and the disk that holds the store.",
@@ -12,6 +13,7 @@ const CATALOGUE = {
   daemon_unreachable: "Start it with `patternd start`, or name its socket with --socket.",
   file_unreadable: "Check that the file exists and that this user may read it.",
   import_unusable: "Name a file or folder of the Python library, its SQLite file, NDJSON, or JSON.",
+  install_failed: "Check that this user may write there and that systemd runs; --dry-run shows each step.",
   internal: "This is a defect of patternd: please report it with the log lines around it.",
   lock_unavailable: "Use a system that fs-native-extensions supports (glibc Linux, macOS).",
   log_unusable: "Check that log.file can be made and that this user may write to it.",

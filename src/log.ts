@@ -1,7 +1,6 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
 import pino from "pino";
 import { messageOf, PatterndError, systemCode } from "./errors.ts";
+import { LogOutput } from "./log-output.ts";
 
 /** Every event that the daemon logs, with what it means: docs/operations.md lists the same ones. */
 export const LOG_EVENTS = {
@@ -10,6 +9,9 @@ export const LOG_EVENTS = {
   "aside.removed": "a file that was kept aside is older than aside.days, or over aside.maxBytes: it is gone",
   "backend.failed": "the store can't be written; patternd keeps trying",
   "backend.recovered": "the store can be written again",
+  "config.refused": "the configuration could not be read anew, and stays as it was; `error` says why",
+  "config.reloaded":
+    "the configuration was read anew: `changed` is in effect, `restart` will be after a restart",
   "connection.failed": "a connection broke before its end of file",
   "connection.limited":
     "the process may have too few files open for ingest.maxConnections: fewer connections are taken",
@@ -23,6 +25,7 @@ export const LOG_EVENTS = {
   "job.done": "a run of deletion or compression has ended; the outcome says whether it waits or is blocked",
   "job.failed": "a run of deletion or compression failed; the next one goes on where it ended",
   "job.stopped": "a run of deletion or compression ended as the daemon stops; the next start goes on with it",
+  "flush.summary": "what a minute's work came to; nothing while there is none",
   "outbox.failed": "the outbox can't be read; patternd keeps trying",
   "outbox.refused": "an entry of the outbox is no plain file of an emitter's; it was moved aside",
   "outbox.taken": "a file of the outbox was taken in and removed",
@@ -68,12 +71,19 @@ export interface LogOptions {
   readonly file: string | null;
 }
 
-/** Lines are written synchronously: what was logged before a `kill -9` is there. */
-export function createLog(options: LogOptions): Log {
-  if (options.file !== null) prepare(options.file);
-  const destination = pino.destination({ dest: options.file ?? 1, sync: true, mode: 0o600 });
-  // Nobody may be left to read the log (a closed terminal, a full disk): that must not stop the daemon.
-  destination.on("error", () => {});
+export interface OpenLog {
+  readonly log: Log;
+  /**
+   * Another level or file from now on; the same file is opened anew.
+   *
+   * @throws PatterndError `log_unusable`: then everything is as it was.
+   */
+  change(options: LogOptions): void;
+}
+
+/** @throws PatterndError `log_unusable` */
+export function createLog(options: LogOptions): OpenLog {
+  const output = new LogOutput(options.file);
   const logger = pino(
     {
       level: options.level,
@@ -81,19 +91,18 @@ export function createLog(options: LogOptions): Log {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    output,
   );
-  return (level, event, fields = {}) => logger[level]({ event, ...fields });
-}
-
-/** pino would try on and on to open a file that can't be there. */
-function prepare(file: string): void {
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    closeSync(openSync(file, "a", 0o600));
-  } catch (cause) {
-    throw new PatterndError("log_unusable", `can't write the log ${file}: ${messageOf(cause)}`, { cause });
-  }
+  return {
+    log(level, event, fields = {}) {
+      output.level = level;
+      logger[level]({ event, ...fields });
+    },
+    change({ level, file }) {
+      output.moveTo(file);
+      logger.level = level;
+    },
+  };
 }
 
 /** An error as fields of a log line. */

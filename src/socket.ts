@@ -17,8 +17,16 @@ import { messageOf, PatterndError, systemCode } from "./errors.ts";
 const MAX_PATH_BYTES = 107;
 const PROBE_MS = 1_000;
 
+/** Where to listen: on a socket of our own at a path, or, if there is an `fd`, on the one that was handed over. */
+export interface SocketPlace {
+  readonly socket: string;
+  readonly mode: number;
+  readonly fd: number | undefined;
+}
+
 export interface ListeningSocket {
-  readonly path: string;
+  /** Somebody else holds it too: who connects after it is closed here waits there for the next one who listens. */
+  readonly isGiven: boolean;
   /** Removes the socket's file if it is still this server's: nobody new finds the way. */
   hide(): void;
   /** Hides it, and accepts no more. Open connections go on; what still waits in the kernel is refused. */
@@ -26,12 +34,28 @@ export interface ListeningSocket {
 }
 
 /**
- * Listens on a Unix socket at `path`. It is bound below a private folder beside its place, given its mode
- * there, and moved in: nobody can connect before, and a stale socket is replaced without a gap.
+ * Listens on a Unix socket. One that was handed over stays as it is, whatever happens. Our own is bound below a
+ * private folder beside its place, given its mode there, and moved in: nobody can connect before, and a stale socket
+ * is replaced without a gap.
  *
  * @throws PatterndError `socket_in_use`, `socket_path_too_long`, `socket_unusable`.
  */
-export async function listenOn(server: Server, path: string, mode: number): Promise<ListeningSocket> {
+export async function listenOn(server: Server, { socket, mode, fd }: SocketPlace): Promise<ListeningSocket> {
+  return fd === undefined ? listenAt(server, socket, mode) : listenOnGiven(server, fd);
+}
+
+async function listenOnGiven(server: Server, fd: number): Promise<ListeningSocket> {
+  try {
+    await listen(server, { fd });
+  } catch (cause) {
+    throw new PatterndError("socket_unusable", `can't listen on descriptor ${fd}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  return { isGiven: true, hide() {}, close: () => server.close() };
+}
+
+async function listenAt(server: Server, path: string, mode: number): Promise<ListeningSocket> {
   const folder = dirname(path);
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -42,7 +66,7 @@ export async function listenOn(server: Server, path: string, mode: number): Prom
       if (Math.max(Buffer.byteLength(path), Buffer.byteLength(birthplace)) > MAX_PATH_BYTES) {
         throw new PatterndError("socket_path_too_long", `the socket path ${path} is too long`);
       }
-      await listen(server, birthplace);
+      await listen(server, { path: birthplace });
       chmodSync(birthplace, mode);
       renameSync(birthplace, path);
     } finally {
@@ -60,7 +84,7 @@ export async function listenOn(server: Server, path: string, mode: number): Prom
     if (isSame(lstatSync(path, { throwIfNoEntry: false }), born)) unlinkSync(path);
   };
   return {
-    path,
+    isGiven: false,
     hide,
     close() {
       hide();
@@ -69,10 +93,10 @@ export async function listenOn(server: Server, path: string, mode: number): Prom
   };
 }
 
-function listen(server: Server, path: string): Promise<void> {
+function listen(server: Server, at: { path: string } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(path, () => {
+    server.listen(at, () => {
       server.off("error", reject);
       // From here on only an accept can fail (no descriptors left), which is the connecting side's to see.
       server.on("error", () => {});

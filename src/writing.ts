@@ -5,7 +5,7 @@ import { messageOf, PatterndError } from "./errors.ts";
 import { type CountedEvent, errorFields, type Log, type LogEvent } from "./log.ts";
 import type { BatchParser } from "./pattern/batch-parser.ts";
 import type { PackedPatterns } from "./pattern/pack.ts";
-import { PARTS, type Part, WriteQueue } from "./queue/queue.ts";
+import { PARTS, type Part, type QueueOptions, WriteQueue } from "./queue/queue.ts";
 import type { RejectedLines } from "./queue/rejected.ts";
 import { Spool } from "./queue/spool.ts";
 import { NotStorable } from "./store/backend.ts";
@@ -15,6 +15,7 @@ import type { ThreadedStore } from "./store/thread.ts";
 import { VERSION } from "./version.ts";
 
 export type PatternQueue = WriteQueue<PackedPatterns>;
+export type FlushedBatch = Parameters<QueueOptions<PackedPatterns>["onFlushed"]>[0];
 export type Count = (event: CountedEvent, kind: string) => void;
 
 /** How each part of the queue is spoken of: when it begins to fail, when it works again, and in `/health`. */
@@ -85,10 +86,11 @@ export interface QueueParts {
   readonly log: Log;
   readonly count: Count;
   readonly fail: (error: unknown) => void;
+  readonly onFlushed: (batch: FlushedBatch) => void;
 }
 
 export function createQueue(parts: QueueParts): PatternQueue {
-  const { config, store, parser, spool, rejected, log, count, fail } = parts;
+  const { config, store, parser, spool, rejected, log, count, fail, onFlushed } = parts;
   return new WriteQueue({
     ...config.queue,
     spool,
@@ -109,6 +111,9 @@ export function createQueue(parts: QueueParts): PatternQueue {
       const { recovered } = SAID[part];
       if (recovered) log("info", recovered);
     },
-    onFlushed: (batch) => log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 }),
+    onFlushed: (batch) => {
+      onFlushed(batch);
+      log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 });
+    },
   });
 }

@@ -61,7 +61,7 @@ test("a link goes, not what it leads to; a folder stays", () => {
 
 test("a log that is too large begins anew, and nothing that is logged is lost", () => {
   const file = join(folder(), "patternd.log");
-  const log = createLog({ level: "info", file });
+  const { log } = createLog({ level: "info", file });
   log("info", "daemon.started", { number: 1 });
   boundLog(file, 1_000_000);
   expect(existsSync(`${file}.1`)).toBe(false);

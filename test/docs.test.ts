@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type * as v from "valibot";
 import { expect, test } from "vitest";
 import { type Report, recommendationSchema, reportSchema } from "../src/analysis/report-schema.ts";
+import { RELOADABLE } from "../src/config/live.ts";
 import { ERROR_CODES } from "../src/errors.ts";
 import { LOG_EVENTS } from "../src/log.ts";
 import { REJECTION_CODES } from "../src/pattern/rejection.ts";
@@ -21,12 +22,16 @@ test("docs/errors.md lists the catalogue of errors", () => {
 
 test("docs/operations.md lists every log event with its meaning", () => {
   const text = readFileSync(new URL("../docs/operations.md", import.meta.url), "utf8");
-  expect(firstCells("operations.md", "## Logs", "## Stopping")).toEqual(Object.keys(LOG_EVENTS));
+  expect(firstCells("operations.md", "## Logs", "## Reloading")).toEqual(Object.keys(LOG_EVENTS));
   for (const [event, meaning] of Object.entries(LOG_EVENTS)) {
     expect(text).toMatch(
       new RegExp(`^\\| \`${event}\` \\| \\w+ \\| ${meaning.replace(/[()]/g, "\\$&")} \\|$`, "m"),
     );
   }
+});
+
+test("docs/operations.md lists every key that a reload can change", () => {
+  expect(firstCells("operations.md", "## Reloading", "## Under systemd")).toEqual([...RELOADABLE]);
 });
 
 test("docs/protocol.md lists every rejection code", () => {

@@ -23,6 +23,14 @@ const analyzeFlags = v.object({
 const importFlags = v.object({ ...common, to: text });
 const exportFlags = v.object({ ...queryFlags.entries, format: v.picklist(["ndjson", "csv"]), out: text });
 const checkStoreFlags = v.object({ ...common, store: text, repair: v.optional(v.boolean(), false) });
+const flag = v.optional(v.boolean(), false);
+const installFlags = v.object({ user: flag, system: flag, dryRun: flag, root: text });
+const logsFlags = v.object({
+  config: text,
+  follow: flag,
+  user: flag,
+  lines: v.number(),
+});
 const migrateFlags = v.object({ ...common, from: v.string(), to: v.string() });
 
 /**
@@ -100,6 +108,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
   addRejected(program, done, withAsking);
   addCare(program, done);
   addUpkeep(program, done, withAsking);
+  addService(program, done);
   return program;
 }
 
@@ -132,6 +141,34 @@ function addTransfer(program: Command, done: (status: number) => void): void {
     );
 }
 
+/** At home under systemd. */
+function addService(program: Command, done: (status: number) => void): void {
+  withConfig(program.command("logs"))
+    .description("print the daemon's log, one short line an event")
+    .argument("[file]", "this log; - is standard input (default: log.file, else the journal)", namedPath)
+    .option("-f, --follow", "go on with what comes")
+    .option("-n, --lines <count>", "begin with the last so many", numberOfLines, 100)
+    .option("--user", "the journal of this user's own daemon")
+    .action(async (file: string | undefined, flags: unknown) =>
+      done(await (await import("./logs.ts")).logs(file, v.parse(logsFlags, flags))),
+    );
+  for (const [name, description] of [
+    ["install", "install and start the systemd units"],
+    ["uninstall", "stop and remove the systemd units; patterns stay"],
+  ] as const) {
+    program
+      .command(name)
+      .description(description)
+      .option("--user", "for this user alone")
+      .option("--system", "for the machine; as root")
+      .option("--dry-run", "only say what would be done")
+      .option("--root <folder>", "only the files, below this folder", namedPath)
+      .action(async (flags: unknown) =>
+        done(await (await import("./install.ts"))[name](v.parse(installFlags, flags))),
+      );
+  }
+}
+
 /** What keeps a store well. */
 function addCare(program: Command, done: (status: number) => void): void {
   withJson(withConfig(program.command("backup")), "print the result as one JSON object")
@@ -153,6 +190,11 @@ function addCare(program: Command, done: (status: number) => void): void {
 function namedPath(path: string): string {
   if (path === "") throw new InvalidArgumentError("Expected a path.");
   return path;
+}
+
+function numberOfLines(count: string): number {
+  if (!/^\d{1,9}$/.test(count)) throw new InvalidArgumentError("Expected a number of lines.");
+  return Number(count);
 }
 
 function withConfig(command: Command): Command {

@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  fchmodSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -12,9 +13,10 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { v7 as uuidv7 } from "uuid";
 import { configFiles, type Environment, homeFolder } from "../config/places.ts";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
@@ -76,6 +78,8 @@ function publish(unfinished: string, file: string, bytes: Uint8Array, isDurable:
   const fd = openSync(unfinished, "wx", 0o600);
   try {
     try {
+      // The system daemon is another user. Nobody but it can list its outbox, and the name can't be guessed.
+      if (isShared(dirname(file))) fchmodSync(fd, 0o644);
       writeFileSync(fd, bytes);
       if (isDurable) fsyncSync(fd);
     } finally {
@@ -86,6 +90,11 @@ function publish(unfinished: string, file: string, bytes: Uint8Array, isDurable:
     rmSync(unfinished, { force: true });
     throw error;
   }
+}
+
+function isShared(folder: string): boolean {
+  const { uid, mode } = statSync(folder);
+  return uid !== process.getuid?.() && (mode & 0o020) !== 0;
 }
 
 /** Space on the disk: small files take more of it than their bytes. */

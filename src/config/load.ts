@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import { BUILT_IN_TYPES, isObject } from "../pattern/schema.ts";
 import { checkKeys, type Fault, shown } from "./keys.ts";
-import { configFiles, type Environment, homeFolder } from "./places.ts";
+import { configFiles, type Environment, type GivenSockets, homeFolder } from "./places.ts";
 import { type Config, resolveSettings, socketFaults } from "./resolve.ts";
 import { configSchema } from "./schema.ts";
 
@@ -16,6 +16,8 @@ export interface LoadOptions {
   readonly env: Environment;
   /** The user's home folder, if it is not the environment's. */
   readonly home?: string | undefined;
+  /** Descriptors of sockets that take the place of the configured paths. */
+  readonly given?: GivenSockets;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface LoadOptions {
  * @throws PatterndError `config_unreadable` if a file can't be read, or was named and does not exist;
  *   `config_invalid` with all faults, one a line: file, key path, what was expected, what was found.
  */
-export function loadConfig({ file: named, env, home = homeFolder(env) }: LoadOptions): Config {
+export function loadConfig({ file: named, env, home = homeFolder(env), given = {} }: LoadOptions): Config {
   const { files, mustExist } = configFiles(env, home, named);
   const found = readFirst(files, mustExist);
   const file = found?.file;
@@ -32,7 +34,7 @@ export function loadConfig({ file: named, env, home = homeFolder(env) }: LoadOpt
   const parsed = v.safeParse(configSchema, keys.value);
   const faults = [...keys.faults, ...(parsed.issues ?? []).map(faultOf), ...typeFaults(keys.value)];
   if (faults.length > 0 || !parsed.success) throw invalid(file, faults);
-  const config: Config = resolveSettings(parsed.output, { file, env, home });
+  const config: Config = resolveSettings(parsed.output, { file, env, home, given });
   const unusable = socketFaults(config);
   if (unusable.length > 0) throw invalid(file, unusable);
   freeze(config);

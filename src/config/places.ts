@@ -10,6 +10,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type SocketName = "ingest" | "query" | "control";
 
+/** The descriptors of sockets that somebody else holds for the daemon. */
+export type GivenSockets = Readonly<Partial<Record<SocketName, number>>>;
+
 /** Where the sockets of a daemon that systemd runs for everybody are. */
 export const SYSTEM_RUNTIME_FOLDER = "/run/patternd";
 

@@ -2,7 +2,14 @@
 import { dirname, join } from "node:path";
 import { Zone } from "../pattern/zone.ts";
 import type { Fault } from "./keys.ts";
-import { daemonPlaces, type Environment, resolvePath, type SocketName, socketIn } from "./places.ts";
+import {
+  daemonPlaces,
+  type Environment,
+  type GivenSockets,
+  resolvePath,
+  type SocketName,
+  socketIn,
+} from "./places.ts";
 import type { Settings } from "./schema.ts";
 
 /** The kernel's `sun_path` holds 108 bytes, the last one a NUL. */
@@ -14,6 +21,7 @@ export interface Origin {
   readonly file: string | undefined;
   readonly env: Environment;
   readonly home: string;
+  readonly given: GivenSockets;
 }
 
 type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
@@ -24,7 +32,7 @@ type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : 
  */
 export type Config = Frozen<ReturnType<typeof resolveSettings>>;
 
-export function resolveSettings(settings: Settings, { file, env, home }: Origin) {
+export function resolveSettings(settings: Settings, { file, env, home, given }: Origin) {
   const places = daemonPlaces(env, home);
   const base = file === undefined ? places.state : dirname(file);
   const path = (own: string | null, standard: string) =>
@@ -34,6 +42,8 @@ export function resolveSettings(settings: Settings, { file, env, home }: Origin)
     ...own,
     socket: optional(own.socket) ?? socketIn(places.runtime, name),
     mode: Number.parseInt(own.mode, 8),
+    /** The socket that was handed over in the place of `socket`. */
+    fd: given[name],
   });
   return {
     ...settings,
@@ -55,14 +65,17 @@ export function resolveSettings(settings: Settings, { file, env, home }: Origin)
 export function socketFaults(config: Config): Fault[] {
   const faults: Fault[] = [];
   for (const [index, name] of SOCKETS.entries()) {
-    const { socket } = config[name];
+    const { socket, fd } = config[name];
+    if (fd !== undefined) continue;
     const keys = [name, "socket"];
     const bytes = Buffer.byteLength(socket);
     if (bytes > MAX_SOCKET_BYTES) {
       const text = `expected a path of at most ${MAX_SOCKET_BYTES} bytes, got ${bytes} bytes: ${socket}`;
       faults.push({ keys, text });
     }
-    const twin = SOCKETS.slice(0, index).find((other) => config[other].socket === socket);
+    const twin = SOCKETS.slice(0, index).find(
+      (other) => config[other].fd === undefined && config[other].socket === socket,
+    );
     if (twin)
       faults.push({ keys, text: `expected a path of its own, got that of ${twin}.socket: ${socket}` });
   }

@@ -1,6 +1,14 @@
 import type { LineCounts } from "../pattern/settlement.ts";
 import type { JobsStatus } from "../upkeep/status.ts";
 
+/** What `systemctl status` shows of it. */
+export function statusLine({ status, reasons, connections, lines, spool }: Health): string {
+  const taken = lines.received + lines.from_outbox + lines.replayed;
+  const figures = [`${taken} lines taken`, `${lines.rejected} rejected`, `${connections} connections`];
+  if (spool.lines > 0) figures.push(`${spool.lines} in the spool`);
+  return [`${status}: ${figures.join(", ")}`, ...reasons].join("; ").replace(/\s+/g, " ");
+}
+
 /** The answer to `GET /health`. `degraded`: the daemon works, but not all of it; `reasons` says why. */
 export interface Health {
   readonly status: "ready" | "degraded";

@@ -1,12 +1,10 @@
-import { createServer, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import { type ListeningSocket, listenOn } from "../socket.ts";
+import { type ListeningSocket, listenOn, type SocketPlace } from "../socket.ts";
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { UnfinishedBudget } from "./unfinished.ts";
 
-export interface IngestOptions extends Omit<ConnectionOptions, "budget"> {
-  readonly socket: string;
-  readonly mode: number;
+export interface IngestOptions extends Omit<ConnectionOptions, "budget">, SocketPlace {
   readonly maxConnections: number;
   readonly unfinishedBytes: number;
   readonly onRefused: () => void;
@@ -16,22 +14,28 @@ export interface IngestOptions extends Omit<ConnectionOptions, "budget"> {
 export class IngestServer {
   readonly #options: ConnectionOptions;
   readonly #connections = new Set<Connection>();
+  readonly #server: Server;
   #socket: ListeningSocket | undefined;
   #accepted = 0;
 
   private constructor(options: IngestOptions) {
     this.#options = { ...options, budget: new UnfinishedBudget(options.unfinishedBytes) };
+    // Half-open: a sender that has finished still gets its receipt.
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#server.on("drop", options.onRefused);
+    this.limit(options.maxConnections);
   }
 
   /** @throws PatterndError as `listenOn` does. */
   static async listen(options: IngestOptions): Promise<IngestServer> {
     const ingest = new IngestServer(options);
-    // Half-open: a sender that has finished still gets its receipt.
-    const server = createServer({ allowHalfOpen: true }, (socket) => ingest.#accept(socket));
-    server.maxConnections = options.maxConnections;
-    server.on("drop", options.onRefused);
-    ingest.#socket = await listenOn(server, options.socket, options.mode);
+    ingest.#socket = await listenOn(ingest.#server, options);
     return ingest;
+  }
+
+  /** Who is connected already stays. */
+  limit(maxConnections: number): void {
+    this.#server.maxConnections = maxConnections;
   }
 
   get connections(): number {
@@ -39,17 +43,12 @@ export class IngestServer {
   }
 
   /**
-   * Takes in those who are connected already, even if only in the kernel, and nobody else; reads what is on its
-   * way. Resolves when nothing more is read, at the latest after `timeoutMs`.
+   * Takes in those who are connected already and nobody else; reads what is on its way. Those who are connected
+   * only in the kernel are taken in too, unless the socket was given: then they wait there for the next daemon. Resolves when nothing more is read, at the latest after `timeoutMs`.
    */
   async stop(timeoutMs: number): Promise<void> {
     this.#socket?.hide();
-    for (let before = -1; before < this.#accepted; ) {
-      before = this.#accepted;
-      // libuv accepts one connection a turn, and the first turn may have polled already.
-      await setImmediate();
-      await setImmediate();
-    }
+    if (!this.#socket?.isGiven) await this.#acceptWaiting();
     this.#socket?.close();
     const connections = [...this.#connections];
     for (const connection of connections) connection.drain();
@@ -63,6 +62,15 @@ export class IngestServer {
   /** Closes what is still open, whether it has its receipt or not. */
   destroy(): void {
     for (const connection of this.#connections) connection.destroy();
+  }
+
+  async #acceptWaiting(): Promise<void> {
+    for (let before = -1; before < this.#accepted; ) {
+      before = this.#accepted;
+      // libuv accepts one connection a turn, and the first turn may have polled already.
+      await setImmediate();
+      await setImmediate();
+    }
   }
 
   #accept(socket: Socket): void {

@@ -8,8 +8,8 @@ const A_FEW_LINES = 32;
 
 /** Parses batches, large ones behind the event loop's back, in a thread that is started when it is needed. */
 export class BatchParser {
-  readonly #options: ThreadParserOptions;
-  readonly #parser: PatternParser;
+  #options: ThreadParserOptions;
+  #parser: PatternParser;
   #thread: ParserThread | undefined;
 
   constructor(options: ThreadParserOptions) {
@@ -26,12 +26,23 @@ export class BatchParser {
     return this.#parse(lines, true);
   }
 
+  /** From the next batch on, other types. */
+  change(options: ThreadParserOptions): void {
+    const before = this.#thread;
+    this.#options = options;
+    this.#parser = parserOf(options);
+    this.#thread = undefined;
+    // What it has not answered yet is parsed on the spot, by the types of until now.
+    void before?.close();
+  }
+
   async close(): Promise<void> {
     await this.#thread?.close();
   }
 
   async #parse(lines: Lines, isJudged: boolean): Promise<ParsedLines> {
-    const here = (packed: PackedLines) => parseLines(this.#parser, packed);
+    const parser = this.#parser;
+    const here = (packed: PackedLines) => parseLines(parser, packed);
     if (lines.length <= A_FEW_LINES) return here(packLines(lines, isJudged));
     this.#thread ??= new ParserThread(this.#options, here);
     return this.#thread.parse(lines, isJudged);

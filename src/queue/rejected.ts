@@ -38,7 +38,7 @@ export interface RejectedOptions {
 }
 
 export class RejectedLines {
-  readonly #options: RejectedOptions;
+  #options: RejectedOptions;
   readonly #now: () => Date;
   #turn: Promise<unknown> = Promise.resolve();
   #held = { files: 0, bytes: 0 };
@@ -46,6 +46,11 @@ export class RejectedLines {
   constructor(options: RejectedOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => new Date());
+  }
+
+  /** Other bounds, from the next step on. */
+  bound({ maxBytes, days }: Pick<RejectedOptions, "maxBytes" | "days">): void {
+    this.#options = { ...this.#options, maxBytes, days };
   }
 
   get folder(): string {

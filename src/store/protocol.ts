@@ -39,6 +39,8 @@ export type Call =
     }
   | { readonly method: "compress"; readonly beforeDay: number }
   | { readonly method: "forget"; readonly ids: readonly string[] }
+  /** Answered when everything before it is, and between the steps of a long call. */
+  | { readonly method: "ping" }
   | { readonly method: "close" };
 
 export type Request = Call & { readonly number: number };

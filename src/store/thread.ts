@@ -26,6 +26,8 @@ import { type Call, fromPlain, type Reply, type ThreadData, unpackOutcomes } fro
 /** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
   write(patterns: PackedPatterns): Promise<Outcome[]>;
+  /** Resolves when the thread that writes has answered every call before, long ones as far as they have come. */
+  ping(): Promise<void>;
 }
 
 /**
@@ -50,6 +52,7 @@ export async function openInThreads(
     countOlderThan: async (cutoff, exceptions) => (await reader.get()).countOlderThan(cutoff, exceptions),
     compress: (beforeDay) => writer.compress(beforeDay),
     forget: (ids) => writer.forget(ids),
+    ping: () => writer.ping(),
     close: async () => {
       // Questions that are still asked have nobody left to ask them.
       await Promise.all([reader.terminate(), analyst.close()]);
@@ -211,6 +214,10 @@ class StoreThread implements ThreadedStore {
 
   forget(ids: readonly string[]): Promise<number> {
     return this.#call({ method: "forget", ids });
+  }
+
+  ping(): Promise<void> {
+    return this.#call({ method: "ping" });
   }
 
   close(): Promise<void> {

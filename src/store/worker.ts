@@ -34,6 +34,8 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
       return backend.compress(call.beforeDay);
     case "forget":
       return backend.forget(call.ids);
+    case "ping":
+      return undefined;
     case "close":
       return backend.close();
   }

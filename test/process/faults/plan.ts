@@ -12,7 +12,8 @@ export type Plan =
   | {
       readonly point: string;
       readonly while: string;
-      readonly does: "EIO" | "EIO half" | "ENOSPC" | "short";
+      /** `hang`: never returns. */
+      readonly does: "EIO" | "EIO half" | "ENOSPC" | "short" | "hang";
     };
 
 export const KILLS = ["kill before", "kill half", "kill after"] as const;

@@ -63,6 +63,8 @@ function at(point, call, half) {
     die();
   }
   if (does === "short") return half ? half() : call();
+  // A disk that does not answer.
+  while (does === "hang") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
   if (does?.startsWith("E")) {
     if (does === "EIO half") half?.();
     fail(does.split(" ")[0]);

@@ -1,0 +1,80 @@
+/** What the daemon says of itself and does on demand, over the query and the control socket, put together. */
+import type { Config } from "./config/load.ts";
+import { MAX_DAYS } from "./config/schema.ts";
+import type { Health } from "./control/health.ts";
+import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
+import { ControlServer } from "./control/server.ts";
+import { errorFields, type Log } from "./log.ts";
+import type { RejectedLines } from "./queue/rejected.ts";
+import type { Spool } from "./queue/spool.ts";
+import type { rejectedOrders } from "./rejecting.ts";
+import type { ThreadedStore } from "./store/thread.ts";
+import type { Jobs } from "./upkeep/jobs.ts";
+import { forgetOrder } from "./upkeeping.ts";
+import { VERSION } from "./version.ts";
+import { type PatternQueue, troubles } from "./writing.ts";
+
+export interface Answering {
+  readonly config: Config;
+  readonly log: Log;
+  readonly store: ThreadedStore;
+  readonly queue: PatternQueue;
+  readonly spool: Spool;
+  readonly rejected: RejectedLines;
+  readonly orders: ReturnType<typeof rejectedOrders>;
+  readonly jobs: Jobs;
+  readonly connections: () => number;
+}
+
+export function answersOf(parts: Answering): Answers {
+  const { config, log, store, queue, spool, rejected, orders, jobs, connections } = parts;
+  const about = aboutDaemon(config, store);
+  return {
+    store,
+    health: () => ({
+      ...about,
+      ...stateOf([...troubles(queue), ...(jobs.trouble === undefined ? [] : [jobs.trouble])]),
+      connections: connections(),
+      lines: queue.counts.snapshot(),
+      rejected: { path: rejected.folder, ...rejected.held },
+      spool: { lines: spool.lines, bytes: spool.bytes },
+      jobs: jobs.status(),
+    }),
+    flush: () => queue.flush(),
+    rejected: orders,
+    jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },
+    forget: forgetOrder({ config, store, queue, spool, review: orders.review, log }),
+    onFailed: (error) => log("error", "request.failed", errorFields(error)),
+  };
+}
+
+/** `release` is told how to end each. */
+export async function serveAnswers(
+  answers: Answers,
+  config: Config,
+  release: (stop: () => Promise<void> | void) => void,
+): Promise<void> {
+  for (const [app, place] of [
+    [queryRoutes(answers), config.query],
+    [controlRoutes(answers), config.control],
+  ] as const) {
+    const server = await ControlServer.listen(app, place);
+    release(() => server.stop());
+  }
+}
+
+function aboutDaemon(
+  config: Config,
+  store: ThreadedStore,
+): Pick<Health, "version" | "pid" | "started" | "store"> {
+  return {
+    version: VERSION,
+    pid: process.pid,
+    started: new Date().toISOString(),
+    store: { backend: config.backend, path: config.path, timezone: store.metadata.timezone },
+  };
+}
+
+function stateOf(reasons: readonly string[]): Pick<Health, "status" | "reasons"> {
+  return { status: reasons.length === 0 ? "ready" : "degraded", reasons };
+}
