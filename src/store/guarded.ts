@@ -8,6 +8,7 @@ import {
   type Page,
   type PageRequest,
   type StoreMetadata,
+  type StoreStats,
 } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import { StepQueue } from "./steps.ts";
@@ -27,6 +28,7 @@ export interface StoreParts {
   readonly writer: StoreWriter | undefined;
   get(id: string): string | undefined;
   query(filter: Filter, page: PageRequest): Page;
+  stats(): StoreStats;
   close(): void;
 }
 
@@ -51,6 +53,10 @@ export class GuardedBackend implements Backend {
 
   async query(filter: Filter, page: PageRequest): Promise<Page> {
     return this.#whileOpen(() => this.#parts.query(filter, page));
+  }
+
+  async stats(): Promise<StoreStats> {
+    return this.#whileOpen(() => this.#parts.stats());
   }
 
   deleteOlderThan(cutoff: bigint): Promise<number> {

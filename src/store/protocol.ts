@@ -21,6 +21,7 @@ export type Call =
   | { readonly method: "write"; readonly patterns: PackedPatterns }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
+  | { readonly method: "stats" }
   | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
   | { readonly method: "compress"; readonly beforeDay: number }
   | { readonly method: "close" };

@@ -7,7 +7,15 @@ import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { PatterndError } from "../errors.ts";
 import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
-import type { Backend, OpenOptions, Outcome, Page, PageRequest, StoreMetadata } from "./backend.ts";
+import type {
+  Backend,
+  OpenOptions,
+  Outcome,
+  Page,
+  PageRequest,
+  StoreMetadata,
+  StoreStats,
+} from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
 import { type Call, fromPlain, type Reply, unpackOutcomes } from "./protocol.ts";
@@ -33,6 +41,7 @@ export async function openInThreads(
     // The writer knows where each id stands; a look-up is too short to delay it.
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
+    stats: async () => (await reader.get()).stats(),
     deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
     compress: (beforeDay) => writer.compress(beforeDay),
     close: async () => {
@@ -133,6 +142,10 @@ class StoreThread implements ThreadedStore {
 
   query(filter: Filter, page: PageRequest): Promise<Page> {
     return this.#call({ method: "query", filter, page });
+  }
+
+  stats(): Promise<StoreStats> {
+    return this.#call({ method: "stats" });
   }
 
   deleteOlderThan(cutoff: bigint): Promise<number> {

@@ -20,6 +20,8 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
       return backend.get(call.id);
     case "query":
       return backend.query(call.filter, call.page);
+    case "stats":
+      return backend.stats();
     case "deleteOlderThan":
       return backend.deleteOlderThan(call.cutoff);
     case "compress":

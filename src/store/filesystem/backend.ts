@@ -32,6 +32,7 @@ function openForReading({ path }: OpenOptions): Backend {
     writer: undefined,
     get: (id) => reader.get(id),
     query: (filter, page) => reader.query(filter, page),
+    stats: () => reader.stats(),
     close: () => {},
   });
 }
@@ -58,6 +59,7 @@ function openForWriting(options: OpenOptions): Backend {
       // The writer knows where each id stands.
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
+      stats: () => reader.stats(),
       close: () => {
         writer.close();
         lock.release();

@@ -38,6 +38,11 @@ export function startOfDay(day: number): bigint {
   return BigInt(day) * NANOS_PER_DAY;
 }
 
+/** The last instant of a UTC day. */
+export function endOfDay(day: number): bigint {
+  return BigInt(day + 1) * NANOS_PER_DAY - 1n;
+}
+
 /** `YYYY/MM/DD`. */
 export function dayFolder(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "/");

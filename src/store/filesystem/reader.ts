@@ -2,13 +2,14 @@
 
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Page, PageRequest } from "../backend.ts";
+import type { Page, PageRequest, StoreStats } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import { hasLineWith } from "./block-index.ts";
-import { DayView, WrongIndex } from "./day.ts";
-import { dayOf, listDays } from "./layout.ts";
+import { WrongIndex } from "./day.ts";
+import { Days } from "./days.ts";
+import { dayOf, endOfDay } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
-import { NOTHING, type Progress } from "./replaced.ts";
+import { statsOf } from "./stats.ts";
 import { glanceAt, readStored } from "./stored-line.ts";
 
 /** The instants that 64 bits hold: all there are. */
@@ -31,6 +32,10 @@ export class SegmentReader {
     return this.#distrusting(() => this.#query(filter, request));
   }
 
+  stats(): StoreStats {
+    return this.#distrusting(() => statsOf(this.#root, this.#zone, this.#distrusted));
+  }
+
   get(id: string): string | undefined {
     return this.#distrusting(() => this.#get(id));
   }
@@ -51,18 +56,26 @@ export class SegmentReader {
       if (after && comparePositions(found, after) <= 0) return;
       page.add({ instant: found.instant, id: found.id, line, bytes: bytes.length });
     };
+    const deadline = performance.now() + (request.lookMs ?? Number.POSITIVE_INFINITY);
+    /** Nothing that was not looked at is newer; undefined as long as there is time. */
+    let rest: bigint | undefined;
+    const isLate = (unseen: bigint) => {
+      if (unseen < newest && performance.now() > deadline) rest = unseen;
+      return rest !== undefined;
+    };
     const days = new Days(this.#root, filter.patternType);
     for (const day of days.all) {
       if (day > dayOf(newest)) continue;
-      if (day < dayOf(oldest) || page.isFull) break;
+      if (day < dayOf(oldest) || page.isFull || isLate(endOfDay(day))) break;
       days.open(day, (view) => {
         for (const block of view.blocks(this.#zone, this.#distrusted)) {
-          if (block.newest < oldest || page.isFullBefore(block.newest)) break;
+          if (block.newest < oldest || page.isFullBefore(block.newest) || isLate(block.newest)) break;
           if (block.oldest <= newest) view.read(block, visit);
         }
       });
+      if (rest !== undefined) break;
     }
-    return page.page();
+    return rest === undefined ? page.page() : page.pageAbove(rest);
   }
 
   #get(id: string): string | undefined {
@@ -98,52 +111,6 @@ export class SegmentReader {
       }
     }
   }
-}
-
-/**
- * The days as one question reads them. What came to a day after it was read, or after the days were listed, did
- * not come for this question: a version that is read later is not replaced by it.
- */
-class Days {
-  /** Newest first. */
-  readonly all: readonly number[];
-  readonly #root: string;
-  readonly #type: string | undefined;
-  readonly #listed: ReadonlySet<number>;
-  readonly #seen = new Map<number, ReadonlyMap<string, Progress>>();
-  /** Of what this question does not read, once it is asked: by day and type. */
-  readonly #others = new Map<string, Progress>();
-
-  constructor(root: string, type: string | undefined) {
-    this.#root = root;
-    this.#type = type;
-    this.all = listDays(root);
-    this.#listed = new Set(this.all);
-  }
-
-  open(day: number, read: (view: DayView) => void): void {
-    const view = DayView.open(this.#root, day, this.#type, this.#progressOf);
-    try {
-      this.#seen.set(day, view.progress);
-      read(view);
-    } finally {
-      view.close();
-    }
-  }
-
-  readonly #progressOf = (day: number, type: string): Progress => {
-    if (!this.#listed.has(day)) return NOTHING;
-    const seen = this.#seen.get(day);
-    if (seen && (this.#type === undefined || this.#type === type)) return seen.get(type) ?? NOTHING;
-    const key = `${day} ${type}`;
-    const known = this.#others.get(key);
-    if (known) return known;
-    const view = DayView.open(this.#root, day, type, () => NOTHING);
-    view.close();
-    const progress = view.progress.get(type) ?? NOTHING;
-    this.#others.set(key, progress);
-    return progress;
-  };
 }
 
 function lesser(a: bigint | undefined, b: bigint | undefined): bigint | undefined {
