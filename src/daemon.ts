@@ -2,10 +2,9 @@
  * The composition root: the only place that knows more than one stage. Parts are started in the data's order
  * and stopped in reverse, each by the release that it left behind when it started.
  */
+import { Asking } from "./asking.ts";
 import type { Config } from "./config/load.ts";
 import type { Health } from "./control/health.ts";
-import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
-import { ControlServer } from "./control/server.ts";
 import { affordableConnections } from "./ingest/descriptors.ts";
 import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
@@ -15,7 +14,15 @@ import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
 import type { StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
 import { VERSION } from "./version.ts";
-import { type Count, closeSpool, createQueue, openSpool, type PatternQueue, troubles } from "./writing.ts";
+import {
+  type Count,
+  closeSpool,
+  createQueue,
+  failing,
+  openSpool,
+  type PatternQueue,
+  troubles,
+} from "./writing.ts";
 
 export interface Daemon {
   readonly log: Log;
@@ -65,7 +72,8 @@ async function start(
 ): Promise<PatternQueue> {
   const counted = new CountedEvents(log);
   releases.push(() => counted.close());
-  const count: Count = (event, kind) => counted.add(event, kind);
+  const asking = new Asking(fail);
+  const count = asking.counting(counted);
 
   let releaseSpool: Release = () => {};
   releases.push(() => releaseSpool());
@@ -77,7 +85,7 @@ async function start(
   releaseSpool = () => lock.release();
   const rejected = rejectedLines(config, log);
   releases.push(expireHourly(rejected, log));
-  const queue = createQueue({ config, store, parser, spool, rejected, log, count, fail });
+  const queue = createQueue({ config, store, parser, spool, rejected, asking, log, count, fail });
   releaseSpool = () => closeSpool(queue, spool, lock);
   releases.push(() => queue.stopDraining());
   queue.start();
@@ -85,28 +93,28 @@ async function start(
   const orders = rejectedOrders(config, rejected, queue, parser, log);
   const about = aboutDaemon(config, store);
   let ingest: IngestServer | undefined;
-  const answers: Answers = {
-    store,
-    health: () => ({
-      ...about,
-      status: troubles(queue).length === 0 ? "ready" : "degraded",
-      reasons: troubles(queue),
-      connections: ingest?.connections ?? 0,
-      lines: queue.counts.snapshot(),
-      rejected: { path: rejected.folder, ...rejected.held },
-      spool: { lines: spool.lines, bytes: spool.bytes },
-    }),
-    flush: () => queue.flush(),
-    rejected: orders,
-    onFailed: (error) => log("error", "request.failed", errorFields(error)),
-  };
-  for (const [app, { socket, mode }] of [
-    [queryRoutes(answers), config.query],
-    [controlRoutes(answers), config.control],
-  ] as const) {
-    const server = await ControlServer.listen(app, socket, mode);
-    releases.push(() => server.stop());
-  }
+  await asking.serve(
+    config,
+    {
+      store,
+      health: () => ({
+        ...about,
+        status: troubles(queue).length === 0 ? "ready" : "degraded",
+        reasons: troubles(queue),
+        connections: ingest?.connections ?? 0,
+        lines: queue.counts.snapshot(),
+        rejected: { path: rejected.folder, ...rejected.held },
+        spool: { lines: spool.lines, bytes: spool.bytes },
+      }),
+      flush: () => queue.flush(),
+      rejected: orders,
+      onFailed: (error) => log("error", "request.failed", errorFields(error)),
+      failing: () => failing(queue),
+      jobs: () => ({}),
+    },
+    log,
+    releases,
+  );
 
   releases.push(() => ingest?.destroy());
   releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));

@@ -17,6 +17,7 @@ export const LOG_EVENTS = {
   "daemon.stopped": "everything is flushed and closed",
   "daemon.stopping": "a signal or a caller asked the daemon to stop",
   "flush.done": "a batch became durable (debug)",
+  "metrics.failed": "metrics.textfile can't be written; patternd keeps trying",
   "outbox.failed": "the outbox can't be read; patternd keeps trying",
   "outbox.refused": "an entry of the outbox is no plain file of an emitter's; it was moved aside",
   "outbox.taken": "a file of the outbox was taken in and removed",

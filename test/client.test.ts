@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { parseMoment, writeInstant } from "../src/cli/moment.ts";
+import { parseMoment } from "../src/cli/moment.ts";
 import { completeLine } from "../src/client/complete.ts";
 import { sendLines } from "../src/client/ingest.ts";
 import { leaveInOutbox } from "../src/client/outbox.ts";
 import { localTimestamp, surroundings } from "../src/client/surroundings.ts";
 import { valueOffset } from "../src/client/value-offset.ts";
-import { parseTimestamp } from "../src/pattern/timestamp.ts";
+import { parseTimestamp, writeInstant } from "../src/pattern/timestamp.ts";
 import { Zone } from "../src/pattern/zone.ts";
 
 const ABOUT = { host: "h", project_name: "p", git_branch: "b", session_id: "s" };

@@ -2,10 +2,10 @@
 import type { Command } from "commander";
 import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
-import { TIMESTAMP_FORM } from "../pattern/timestamp.ts";
+import { TIMESTAMP_FORM, writeInstant } from "../pattern/timestamp.ts";
 import { Zone } from "../pattern/zone.ts";
 import { DEFAULT_LIMIT, type QueryParameters } from "../store/query.ts";
-import { parseMoment, RELATIVE_FORM, writeInstant } from "./moment.ts";
+import { parseMoment, RELATIVE_FORM } from "./moment.ts";
 
 const text = v.optional(v.string());
 const texts = v.optional(v.array(v.string()));

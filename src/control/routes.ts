@@ -1,18 +1,23 @@
 /** What the query socket answers, and the control socket beside it (docs/protocol.md). */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
-import { Zone } from "../pattern/zone.ts";
-import type { Backend } from "../store/backend.ts";
-import { encodeCursor, parseQuery, REPEATABLE } from "../store/query.ts";
+import { writeInstant } from "../pattern/timestamp.ts";
+import type { Backend, StoreStats } from "../store/backend.ts";
+import type { Followers } from "./followers.ts";
 import type { Health } from "./health.ts";
-import { parametersOf } from "./parameters.ts";
+import { NDJSON } from "./outgoing.ts";
+import { patterns } from "./patterns.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
+import { tail } from "./tail.ts";
 
 export interface Answers {
-  readonly store: Pick<Backend, "get" | "query">;
+  readonly store: Pick<Backend, "get" | "query" | "stats">;
+  readonly followers: Followers;
   readonly health: () => Health;
+  /** In Prometheus' text format. */
+  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
   /** Resolves when everything that was received before is settled. */
   readonly flush: () => Promise<void>;
   readonly rejected: RejectedOrders;
@@ -45,23 +50,20 @@ export function controlRoutes(answers: Answers): Hono {
 
 function readingRoutes(app: Hono, answers: Answers): Hono {
   app.get("/health", () => json(answers.health()));
-  app.get("/v1/patterns", (c) => patterns(c, answers));
+  app.get("/metrics", async () => {
+    const { text, contentType } = await answers.metrics();
+    return new Response(text, { headers: { "content-type": contentType } });
+  });
+  app.get("/v1/stats", async () => json(statsAnswer(await answers.store.stats())));
+  app.get("/v1/tail", (c) => tail(c, answers));
+  app.get("/v1/patterns", (c) => patterns(c, answers.store, answers.onFailed));
   app.get("/v1/patterns/:id", async (c) => {
     const id = c.req.param("id");
     const line = await answers.store.get(id);
     if (line === undefined) throw new PatterndError("not_found", `there is no pattern ${JSON.stringify(id)}`);
-    return ndjson(`${line}\n`);
+    return new Response(`${line}\n`, { headers: { "content-type": NDJSON } });
   });
   return withErrors(app, answers);
-}
-
-async function patterns(c: Context, { store }: Answers): Promise<Response> {
-  const { filter, page } = parseQuery(parametersOf(c, REPEATABLE), Zone.host());
-  const { lines, next } = await store.query(filter, page);
-  return ndjson(
-    lines.map((line) => `${line}\n`).join(""),
-    next ? { "patternd-next": encodeCursor(next) } : {},
-  );
 }
 
 const bindings = v.object({ incoming: v.object({ url: v.string() }) });
@@ -71,6 +73,12 @@ function rawPath(request: Request, options?: { env?: unknown }): string {
   const sent = v.safeParse(bindings, options?.env);
   const [path] = sent.success ? sent.output.incoming.url.split("?", 1) : [new URL(request.url).pathname];
   return path ?? "/";
+}
+
+/** The answer to `GET /v1/stats`. */
+export function statsAnswer({ patterns, byType, oldest, newest, bytes }: StoreStats) {
+  const timeOf = (instant: bigint | undefined) => (instant === undefined ? null : writeInstant(instant));
+  return { patterns, by_type: byType, oldest: timeOf(oldest), newest: timeOf(newest), bytes };
 }
 
 function withErrors(app: Hono, { onFailed }: Answers): Hono {
@@ -89,8 +97,4 @@ function withErrors(app: Hono, { onFailed }: Answers): Hono {
 
 function json(value: object): Response {
   return new Response(`${JSON.stringify(value)}\n`, { headers: { "content-type": "application/json" } });
-}
-
-function ndjson(text: string, headers: Record<string, string> = {}): Response {
-  return new Response(text, { headers: { "content-type": "application/x-ndjson", ...headers } });
 }

@@ -123,3 +123,17 @@ function endOfDigits(text: Characters, start: number): number {
   while (text.charCodeAt(at) >= 48 && text.charCodeAt(at) <= 57) at += 1;
   return at;
 }
+
+/** The timestamps that a daemon reads name years from 1970 to 2261, in the offset that they are written with. */
+const LAST_INSTANT_MS = Date.UTC(2262, 0, 1) - 1;
+const WIDEST_OFFSET_MS = (23 * 60 + 59) * 60_000;
+
+/** An instant as a timestamp with all of its nanoseconds, in UTC where the year allows it. */
+export function writeInstant(instant: bigint): string {
+  const nanos = ((instant % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const ms = Number((instant - nanos) / 1_000_000n);
+  const offsetMs = ms < 0 ? WIDEST_OFFSET_MS : ms > LAST_INSTANT_MS ? -WIDEST_OFFSET_MS : 0;
+  const wall = new Date(ms + offsetMs).toISOString().slice(0, 19);
+  const offset = offsetMs === 0 ? "Z" : offsetMs > 0 ? "+23:59" : "-23:59";
+  return `${wall}.${String(nanos).padStart(9, "0")}${offset}`;
+}
