@@ -32,6 +32,11 @@ export function exitStatusOf(error: unknown): number {
   }
 }
 
+/** Only on a terminal that has colours, and whose user wants them (`NO_COLOR`, https://no-color.org). */
+export function isColoured(): boolean {
+  return process.stdout.isTTY && process.stdout.hasColors() && !process.env.NO_COLOR;
+}
+
 /** Text of patterns is anybody's: without this it could drive the terminal. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

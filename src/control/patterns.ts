@@ -4,14 +4,11 @@ import { Zone } from "../pattern/zone.ts";
 import type { Backend, PageRequest, Position } from "../store/backend.ts";
 import { PAGE_BYTES } from "../store/backend.ts";
 import type { Filter } from "../store/filter.ts";
+import { PIECE_BYTES, piecesOf } from "../store/pieces.ts";
 import { encodeCursor, MAX_PAGE_LIMIT, parseQuery, REPEATABLE } from "../store/query.ts";
 import { NDJSON, streamed } from "./outgoing.ts";
 import { parametersOf } from "./parameters.ts";
 
-/** As much of an answer as is held for one reader. */
-const PIECE_BYTES = 1024 * 1024;
-/** How long one question may keep the store from answering another. */
-const LOOK_MS = 50;
 const CURSOR = "patternd-next";
 
 type Store = Pick<Backend, "query">;
@@ -57,23 +54,6 @@ async function wholePage(c: Context, store: Store, filter: Filter, page: PageReq
     if (bytes > PAGE_BYTES - PIECE_BYTES) break;
   }
   return c.body(texts.join(""), 200, { "content-type": NDJSON, ...cursorOf(next) });
-}
-
-/** As many patterns as wanted, or all that there are: in turn with other questions, and each piece as soon as it is found. */
-export async function* piecesOf(store: Store, filter: Filter, { limit, after }: PageRequest) {
-  let left = limit;
-  let from = after;
-  do {
-    const page = await store.query(filter, {
-      limit: Math.min(left, MAX_PAGE_LIMIT),
-      after: from,
-      maxBytes: PIECE_BYTES,
-      lookMs: LOOK_MS,
-    });
-    left -= page.lines.length;
-    from = page.next;
-    yield page;
-  } while (left > 0 && from);
 }
 
 /** A client that says so (RFC 9110, 10.1.4) gets the cursor behind the lines. */

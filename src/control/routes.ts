@@ -2,8 +2,8 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
-import { writeInstant } from "../pattern/timestamp.ts";
-import type { Backend, StoreStats } from "../store/backend.ts";
+import { statsAnswer } from "../store/answers.ts";
+import type { Backend } from "../store/backend.ts";
 import type { Followers } from "./followers.ts";
 import type { Health } from "./health.ts";
 import { NDJSON } from "./outgoing.ts";
@@ -73,12 +73,6 @@ function rawPath(request: Request, options?: { env?: unknown }): string {
   const sent = v.safeParse(bindings, options?.env);
   const [path] = sent.success ? sent.output.incoming.url.split("?", 1) : [new URL(request.url).pathname];
   return path ?? "/";
-}
-
-/** The answer to `GET /v1/stats`. */
-export function statsAnswer({ patterns, byType, oldest, newest, bytes }: StoreStats) {
-  const timeOf = (instant: bigint | undefined) => (instant === undefined ? null : writeInstant(instant));
-  return { patterns, by_type: byType, oldest: timeOf(oldest), newest: timeOf(newest), bytes };
 }
 
 function withErrors(app: Hono, { onFailed }: Answers): Hono {

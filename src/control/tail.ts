@@ -3,11 +3,11 @@ import type { Context } from "hono";
 import { Zone } from "../pattern/zone.ts";
 import type { Backend } from "../store/backend.ts";
 import type { Filter } from "../store/filter.ts";
+import { piecesOf } from "../store/pieces.ts";
 import { parseTail, REPEATABLE } from "../store/query.ts";
 import type { Follower, Followers } from "./followers.ts";
 import { NDJSON, streamed, type Write } from "./outgoing.ts";
 import { parametersOf } from "./parameters.ts";
-import { piecesOf } from "./patterns.ts";
 
 /** Of the newest patterns that one reader begins with. */
 const NEWEST_BYTES = 1024 * 1024;
