@@ -69,19 +69,17 @@ async function bench({ patterns, rounds, rate, backends, json }, scratch, childr
     console.error(`${backend}: ${patterns} patterns`);
     const folder = join(scratch, backend);
     await mkdir(folder);
-    const daemon = await startDaemon(children, { backend, folder });
-    await children.run(SENDER, [daemon.ingest, file, "1"]);
-    const world = {
-      children,
-      folder,
-      query: join(dirname(daemon.ingest), "query.sock"),
-      ingest: daemon.ingest,
-    };
+    const first = await startDaemon(children, { backend, folder });
+    await children.run(SENDER, [first.ingest, file, "1"]);
+    const { ingest } = first;
+    const world = { children, folder, query: join(dirname(ingest), "query.sock"), ingest };
     const asked = await commandTimes(world, rounds);
+    await first.stop();
+    const direct = await commandTimes(world, rounds);
+    const { stop } = await startDaemon(children, { backend, folder });
     const following = await followingDelay(world);
     const acks = await acksUnderLoad(world, rate);
-    await daemon.stop();
-    const direct = await commandTimes(world, rounds);
+    await stop();
     figures.push({ backend, asked, direct, following, acks });
   }
   console.log(
