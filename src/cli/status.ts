@@ -55,6 +55,9 @@ export const lastDaySchema = v.strictObject({
 });
 type LastDay = v.InferOutput<typeof lastDaySchema>;
 
+/** What `patternd status --json` prints. */
+export const statusSchema = v.looseObject({ ...healthSchema.entries, rejected_last_day: lastDaySchema });
+
 /** `patternd status`: 0 if the daemon is ready, 1 if it is degraded, 3 if there is none. */
 export async function status(flags: AskFlags): Promise<number> {
   const config = loadConfig({ file: flags.config, env: process.env });

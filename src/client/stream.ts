@@ -58,7 +58,8 @@ async function* linesOf(
       yield whole.split("\n");
     }
   } catch (cause) {
-    throw unreachable(socketPath, cause);
+    const message = `the daemon on ${socketPath} broke off its answer: ${messageOf(cause)}`;
+    throw new PatterndError("daemon_unreachable", message, { cause });
   }
 }
 

@@ -55,7 +55,10 @@ export class Zone {
   }
 
   #offsetAt(wallMs: number): number {
-    const wall = temporal().Temporal.Instant.fromEpochMilliseconds(wallMs).toZonedDateTimeISO("UTC").toPlainDateTime();
+    const wall = temporal()
+      .Temporal.Instant.fromEpochMilliseconds(wallMs)
+      .toZonedDateTimeISO("UTC")
+      .toPlainDateTime();
     return wallMs - wall.toZonedDateTime(this.id, { disambiguation: "earlier" }).epochMilliseconds;
   }
 }

@@ -19,20 +19,24 @@ const texts = v.array(textSchema, "expected a list of texts");
 
 /** Every parameter of `GET /v1/patterns`, as text: names and meaning are a promise (docs/protocol.md). */
 export const querySchema = v.strictObject({
-  patternType: v.optional(textSchema),
-  startDate: v.optional(textSchema),
-  endDate: v.optional(textSchema),
-  tags: v.optional(texts),
-  agent: v.optional(textSchema),
-  project: v.optional(textSchema),
-  session: v.optional(textSchema),
-  host: v.optional(textSchema),
-  success: v.optional(v.picklist(["true", "false"], "expected true or false")),
-  where: v.optional(texts),
-  text: v.optional(textSchema),
-  limit: v.optional(textSchema),
-  cursor: v.optional(textSchema),
+  patternType: parameter(textSchema, "Patterns of this type."),
+  startDate: parameter(textSchema, "From this time on, inclusive."),
+  endDate: parameter(textSchema, "Up to this time, inclusive; a mere date means that whole day."),
+  tags: parameter(texts, "Patterns with this tag; repeatable, all must be there."),
+  agent: parameter(textSchema, "data.agent, data.agent_type or context.agent."),
+  project: parameter(textSchema, "context.project_name."),
+  session: parameter(textSchema, "context.session_id."),
+  host: parameter(textSchema, "context.host."),
+  success: parameter(v.picklist(["true", "false"], "expected true or false"), "data.success."),
+  where: parameter(texts, "path=value, such as data.error_type=TypeError; repeatable."),
+  text: parameter(textSchema, "A substring of any of the pattern's strings, whatever its case."),
+  limit: parameter(textSchema, "At most this many patterns."),
+  cursor: parameter(textSchema, "Where an earlier answer ended."),
 });
+
+function parameter<const S extends v.GenericSchema>(schema: S, description: string) {
+  return v.optional(v.pipe(schema, v.description(description)));
+}
 
 /** Those of `GET /v1/tail`, which begins with the newest and has no end. */
 export const tailSchema = v.omit(querySchema, ["endDate", "cursor"]);

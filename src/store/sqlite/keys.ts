@@ -1,7 +1,7 @@
 import type { Position } from "../backend.ts";
 import type { Filter } from "../filter.ts";
 
-/** What answers the keys (`seq`, `instant`, `id`) of a filter's patterns, in order. */
+/** What answers the keys (`seq`, `instant`, `id`) of a filter's patterns, in order; with `line` where that costs nothing. */
 export interface KeyQuery {
   readonly sql: string;
   readonly parameters: readonly Parameter[];
@@ -68,6 +68,8 @@ export function keyQuery(
     ? `${leading.table} AS k CROSS JOIN patterns AS p ON p.seq = k.seq`
     : `patterns AS p INDEXED BY ${leading?.index ?? "patterns_by_instant"}`;
   const key = isWord ? "k" : "p";
+  // Where nothing is sorted: else whole lines would be sorted along, when several instants are equal.
+  const line = leading === undefined ? ", p.line AS line" : "";
   const others = sourcesOf(filter).filter(
     ({ column, value }) => column !== leading?.column || value !== leading.value,
   );
@@ -78,7 +80,7 @@ export function keyQuery(
     ...(after ? [condition(`(${key}.instant < ? OR p.pattern_id > ?)`, int64(after.instant), after.id)] : []),
   ];
   return {
-    sql: `SELECT p.seq AS seq, p.instant AS instant, p.pattern_id AS id FROM ${from}
+    sql: `SELECT p.seq AS seq, p.instant AS instant, p.pattern_id AS id${line} FROM ${from}
 WHERE ${all.map(({ sql }) => sql).join(" AND ")}
 ORDER BY ${key}.instant DESC, p.pattern_id LIMIT ?`,
     parameters: [...all.flatMap(({ parameters }) => parameters), limit],

@@ -10,6 +10,7 @@ interface Key {
   readonly seq: bigint;
   readonly instant: bigint;
   readonly id: string;
+  readonly line?: string;
 }
 
 export class PatternReader {
@@ -68,12 +69,11 @@ export class PatternReader {
     let looks = 0;
     const { maxBytes = PAGE_BYTES, lookMs = Number.POSITIVE_INFINITY } = request;
     const deadline = performance.now() + lookMs;
-    for (const { seq, instant, id } of keys.iterate(...parameters)) {
+    for (const { seq, instant, id, line: own } of keys.iterate(...parameters)) {
       looks += 1;
       if (seen && looks % LOOKS === 0 && performance.now() > deadline) return { lines, next: seen };
       seen = { instant, id };
-      // No column of the keys: equal instants are sorted by id, and whole lines would be sorted along.
-      const line = this.#bySeq.get(seq);
+      const line = own ?? this.#bySeq.get(seq);
       if (line === undefined || (matches && !matches(line))) continue;
       bytes += Buffer.byteLength(line);
       if (lines.length === request.limit || (last && bytes > maxBytes)) return { lines, next: last };
