@@ -7,7 +7,6 @@ const PROGRAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url)
 /** @typedef {{ children: import("../children.mjs").Children, folder: string, query: string, ingest: string }} World */
 
 const QUESTIONS = /** @type {const} */ ([
-  ["--help", ["--help"]],
   ["query newest 100", ["query"]],
   ["query --type", ["query", "--type", "error_occurrence"]],
   [
@@ -44,7 +43,7 @@ export async function commandTimes(world, rounds) {
   for (let round = 0; round < rounds; round += 1) {
     bare.push((await timed(world, ["-e", "0"])).ms);
     for (const [index, [, args]] of QUESTIONS.entries()) {
-      times[index]?.push(await timed(world, [PROGRAM, ...args, ...configOf(world, args)]));
+      times[index]?.push(await timed(world, [PROGRAM, ...args, ...configOf(world)]));
     }
   }
   const floor = median(bare);
@@ -58,9 +57,9 @@ export async function commandTimes(world, rounds) {
   ];
 }
 
-/** @param {World} world @param {readonly string[]} args */
-function configOf({ folder }, [command]) {
-  return command === "--help" ? [] : ["--config", `${folder}/config.json`];
+/** @param {World} world */
+function configOf({ folder }) {
+  return ["--config", `${folder}/config.json`];
 }
 
 /** @param {World} world @param {readonly string[]} args */

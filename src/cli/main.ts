@@ -1,8 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=1
 /** argv to command. The only place that ends the process. */
 import { systemCode } from "../errors.ts";
-import { keptHelp } from "./help.ts";
-import { exitStatusOf, print, say, sayError } from "./terminal.ts";
+import { exitStatusOf, say, sayError } from "./terminal.ts";
 
 const [command, ...rest] = process.argv.slice(2);
 /** A hook must never fail the agent that runs it, whatever goes wrong here. */
@@ -24,11 +23,6 @@ process.exitCode = isHook ? 0 : status;
 /** Agents run `emit` for every step: it is not made to wait for what the other commands need. */
 async function run(): Promise<number> {
   if (command === "emit") return (await import("./emit.ts")).emit(rest);
-  const help = (command === "--help" || command === "-h") && rest.length === 0 ? keptHelp() : undefined;
-  if (help !== undefined) {
-    await print(help);
-    return 0;
-  }
   const { runProgram } = await import("./program.ts");
   return runProgram(process.argv.slice(2), (code) => process.exit(code));
 }

@@ -44,14 +44,6 @@ export async function runProgram(
   }
 }
 
-/** What `patternd --help` prints. */
-export function helpText(): string {
-  return build(
-    () => {},
-    () => {},
-  ).helpInformation();
-}
-
 function build(done: (status: number) => void, exitAtOnce: (code: number) => void): Command {
   const program = new Command("patternd")
     .description("A local daemon that remembers what coding agents did.")
