@@ -4,7 +4,7 @@ import { localTimestamp } from "../client/surroundings.ts";
 import { isObject } from "../pattern/schema.ts";
 import { parseTimestamp } from "../pattern/timestamp.ts";
 import { Zone } from "../pattern/zone.ts";
-import { isColoured, printable } from "./terminal.ts";
+import { isColourful, printable } from "./terminal.ts";
 
 const LEAST_LAST_WIDTH = 24;
 const GAP = 2;
@@ -57,7 +57,7 @@ function fitted(head: readonly string[] | undefined, rows: string[][], colWidths
     ...(head ? { head: [...head] } : {}),
     chars: NO_LINES,
     colWidths: [...colWidths],
-    style: { "padding-left": 0, "padding-right": GAP, head: isColoured() ? ["bold"] : [], border: [] },
+    style: { "padding-left": 0, "padding-right": GAP, head: isColourful() ? ["bold"] : [], border: [] },
   });
   table.push(...rows);
   return table.toString();

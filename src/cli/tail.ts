@@ -8,7 +8,7 @@ import { counted } from "./progress.ts";
 import type { AskFlags } from "./query.ts";
 import { findDaemon, openSource, searchOf } from "./source.ts";
 import { describe } from "./table.ts";
-import { isColoured, print, say } from "./terminal.ts";
+import { isColourful, print, say } from "./terminal.ts";
 
 type Flags = AskFlags & Omit<FilterFlags, "until" | "cursor"> & { readonly follow: boolean };
 
@@ -66,7 +66,7 @@ function writer(isJson: boolean): (lines: readonly string[]) => Promise<void> {
     if (lines.length > 0) await print(lines.map((line) => `${text(line)}\n`).join(""));
   };
   if (isJson || !process.stdout.isTTY) return (lines) => write(lines, (line) => line);
-  return (lines) => write(lines, (line) => readable(line, process.stdout.columns || 80, isColoured()));
+  return (lines) => write(lines, (line) => readable(line, process.stdout.columns || 80, isColourful()));
 }
 
 /** @param width of the terminal, in columns. */

@@ -33,7 +33,7 @@ export function exitStatusOf(error: unknown): number {
 }
 
 /** Only on a terminal that has colours, and whose user wants them (`NO_COLOR`, https://no-color.org). */
-export function isColoured(): boolean {
+export function isColourful(): boolean {
   return process.stdout.isTTY && process.stdout.hasColors() && !process.env.NO_COLOR;
 }
 

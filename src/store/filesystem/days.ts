@@ -24,13 +24,19 @@ export class Days {
   }
 
   open(day: number, read: (view: DayView) => void): void {
-    const view = DayView.open(this.#root, day, this.#type, this.#progressOf);
+    const view = this.view(day);
     try {
-      this.#seen.set(day, view.progress);
       read(view);
     } finally {
       view.close();
     }
+  }
+
+  /** The caller closes it. */
+  view(day: number): DayView {
+    const view = DayView.open(this.#root, day, this.#type, this.#progressOf);
+    this.#seen.set(day, view.progress);
+    return view;
   }
 
   readonly #progressOf = (day: number, type: string): Progress => {

@@ -1,13 +1,15 @@
 import type { Position } from "../backend.ts";
 import type { Filter } from "../filter.ts";
 
-/** What answers the keys (`seq`, `instant`, `id`) of a filter's patterns, in order; with `line` where that costs nothing. */
+/** What answers the keys (`seq`, `instant`, `id`, or what `columns` says) of a filter's patterns, in order. */
 export interface KeyQuery {
   readonly sql: string;
   readonly parameters: readonly Parameter[];
 }
 
 export type Parameter = string | bigint | number;
+
+export const KEY_COLUMNS = "p.seq AS seq, p.instant AS instant, p.pattern_id AS id";
 
 interface Condition {
   readonly sql: string;
@@ -62,14 +64,13 @@ export function keyQuery(
   after: Position | undefined,
   limit: number,
   leading = sourcesOf(filter)[0],
+  columns = KEY_COLUMNS,
 ): KeyQuery {
   const isWord = leading !== undefined && leading.table !== "patterns";
   const from = isWord
     ? `${leading.table} AS k CROSS JOIN patterns AS p ON p.seq = k.seq`
     : `patterns AS p INDEXED BY ${leading?.index ?? "patterns_by_instant"}`;
   const key = isWord ? "k" : "p";
-  // Where nothing is sorted: else whole lines would be sorted along, when several instants are equal.
-  const line = leading === undefined ? ", p.line AS line" : "";
   const others = sourcesOf(filter).filter(
     ({ column, value }) => column !== leading?.column || value !== leading.value,
   );
@@ -80,7 +81,7 @@ export function keyQuery(
     ...(after ? [condition(`(${key}.instant < ? OR p.pattern_id > ?)`, int64(after.instant), after.id)] : []),
   ];
   return {
-    sql: `SELECT p.seq AS seq, p.instant AS instant, p.pattern_id AS id${line} FROM ${from}
+    sql: `SELECT ${columns} FROM ${from}
 WHERE ${all.map(({ sql }) => sql).join(" AND ")}
 ORDER BY ${key}.instant DESC, p.pattern_id LIMIT ?`,
     parameters: [...all.flatMap(({ parameters }) => parameters), limit],

@@ -1,7 +1,15 @@
 import { PAGE_BYTES, type Page, type PageRequest, type Position, type StoreStats } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Connection } from "./driver.ts";
-import { isExact, keyQuery, type Parameter, probeQuery, type Source, sourcesOf } from "./keys.ts";
+import {
+  isExact,
+  KEY_COLUMNS,
+  keyQuery,
+  type Parameter,
+  probeQuery,
+  type Source,
+  sourcesOf,
+} from "./keys.ts";
 
 /** How many lines are looked at between two looks at the clock. */
 const LOOKS = 256;
@@ -60,7 +68,9 @@ export class PatternReader {
     const matches = isExact(filter) ? undefined : contentMatcher(filter);
     const limit = matches ? -1 : request.limit + 1;
     const leading = sparsest(this.#db, filter, request.after);
-    const { sql, parameters } = keyQuery(filter, request.after, limit, leading);
+    // Where nothing is sorted; else whole lines would be sorted along, where several instants are equal.
+    const columns = matches && !leading ? `${KEY_COLUMNS}, p.line AS line` : KEY_COLUMNS;
+    const { sql, parameters } = keyQuery(filter, request.after, limit, leading, columns);
     const keys = this.#db.prepare<Parameter[], Key>(sql).safeIntegers();
     const lines: string[] = [];
     let bytes = 0;
