@@ -39,13 +39,13 @@ export async function measureDaemon(children, { backend, folder, patterns, lines
  * Starts the daemon with its defaults on an empty state folder.
  *
  * @param {import("./children.mjs").Children} children
- * @param {{ backend: string, folder: string, nodeOptions?: readonly string[] }} options the folder's path is short
- *   enough for sockets in it
+ * @param {{ backend: string, folder: string, path?: string, nodeOptions?: readonly string[] }} options the folder's path
+ *   is short enough for sockets in it; `path`: of a store that is there already
  * @returns {Promise<{ pid: number | undefined, ingest: string, stop: () => Promise<void> }>}
  */
-export async function startDaemon(children, { backend, folder, nodeOptions = [] }) {
+export async function startDaemon(children, { backend, folder, path, nodeOptions = [] }) {
   const config = join(folder, "config.json");
-  await writeFile(config, JSON.stringify({ backend }));
+  await writeFile(config, JSON.stringify({ backend, path }));
   const { child, status } = children.start([...nodeOptions, PROGRAM, "start", "--config", config], {
     XDG_STATE_HOME: folder,
     XDG_RUNTIME_DIR: folder,

@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
+import type * as v from "valibot";
 import { expect, test } from "vitest";
+import { type Report, recommendationSchema, reportSchema } from "../src/analysis/report-schema.ts";
 import { ERROR_CODES } from "../src/errors.ts";
 import { LOG_EVENTS } from "../src/log.ts";
 import { REJECTION_CODES } from "../src/pattern/rejection.ts";
@@ -38,3 +40,22 @@ test("docs/operations.md lists every finding of a check", () => {
     Object.keys(FINDINGS).sort(),
   );
 });
+
+test("docs/analysis.md lists every key of a report, and every kind of recommendation", () => {
+  const entries: Record<keyof Report, v.GenericSchema> = reportSchema.entries;
+  expect(firstCells("analysis.md", "## The JSON object").filter((key) => !key.includes("."))).toEqual(
+    Object.keys(entries),
+  );
+  expect(firstCells("analysis.md", "## Recommendations", "## The JSON")).toEqual(
+    recommendationSchema.entries.kind.options,
+  );
+  const text = readFileSync(new URL("../docs/analysis.md", import.meta.url), "utf8");
+  expect(keysIn(reportSchema).filter((key) => !text.includes(`\`${key}\``))).toEqual([]);
+});
+
+function keysIn(schema: object): string[] {
+  if ("wrapped" in schema && schema.wrapped instanceof Object) return keysIn(schema.wrapped);
+  if ("item" in schema && schema.item instanceof Object) return keysIn(schema.item);
+  if (!("entries" in schema) || !(schema.entries instanceof Object)) return [];
+  return Object.entries(schema.entries).flatMap(([key, value]) => [key, ...keysIn(value)]);
+}

@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { periodsOf } from "../src/analysis/period.ts";
 import { hashId } from "../src/pattern/id-hash.ts";
 import { Zone } from "../src/pattern/zone.ts";
 import type { Backend, OpenOptions } from "../src/store/backend.ts";
@@ -232,6 +233,22 @@ test("an index that is ahead of its segment is cut, and does not fit what comes 
   cpSync(place.path, killed.path, { recursive: true });
   const again = await killed.open();
   expect(await again.write([a, b, c, d])).toEqual(Array(4).fill("superseded"));
+});
+
+test("an analysis that meets an index that does not fit begins again without it", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  const all = Array.from({ length: 12 }, (_, n) => note(`n${n}`, { data: { LONG } }));
+  await backend.write([...all, note("other day", { at: "2026-05-02T10:00:00Z" })]);
+  await backend.close();
+  // Two lines of the first block become one, as long as they were: nothing but reading tells.
+  const file = join(place.path, DAY, "note.ndjson");
+  const bytes = readFileSync(file);
+  bytes[bytes.indexOf("\n")] = 0x20;
+  writeFileSync(file, bytes);
+  const reader = await place.open({ readOnly: true });
+  const { patterns } = await reader.analyse({}, periodsOf(undefined, undefined, new Date("2026-05-03")));
+  expect([patterns.total, (await walk(reader)).length]).toEqual([11, 11]);
 });
 
 test("a batch that changes several days in turn reads the marks of each once", async () => {

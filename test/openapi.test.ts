@@ -18,7 +18,7 @@ const unasked = () => {
   throw new Error("nobody asks");
 };
 const answers: Answers = {
-  store: { get: unasked, query: unasked, stats: unasked },
+  store: { get: unasked, query: unasked, stats: unasked, analyse: unasked },
   followers: new Followers(unasked),
   health: unasked,
   metrics: unasked,

@@ -1,6 +1,7 @@
 /** The description of the HTTP sockets, made from the schemas that requests are parsed with. */
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
-import type * as v from "valibot";
+import * as v from "valibot";
+import { reportSchema } from "../src/analysis/report-schema.ts";
 import { healthSchema } from "../src/cli/status.ts";
 import { problemSchema } from "../src/control/problem.ts";
 import { orderSchema } from "../src/control/rejected.ts";
@@ -38,6 +39,14 @@ const OPERATIONS: readonly Operation[] = [
     next: true,
   },
   { method: "get", path: "/v1/patterns/{id}", summary: "One pattern's line.", type: "application/x-ndjson" },
+  {
+    method: "get",
+    path: "/v1/analysis",
+    summary: "A report on the patterns that are meant.",
+    parameters: v.omit(querySchema, ["limit", "cursor"]),
+    type: "application/json",
+    answer: named("Report"),
+  },
   {
     method: "get",
     path: "/v1/stats",
@@ -95,6 +104,7 @@ export function openApi(): object {
       schemas: {
         Health: converted(healthSchema),
         Stats: converted(statsSchema),
+        Report: converted(reportSchema),
         Problem: converted(problemSchema),
       },
     },

@@ -23,6 +23,8 @@ const PAGES = [
   { page: "README.md", name: "readme" },
   { page: "docs/library.md", name: "library" },
 ];
+/** Its examples need a daemon: from-moai-flow.test.ts runs them. */
+const COMPILED = [...PAGES, { page: "docs/from-moai-flow.md", name: "from-moai-flow" }];
 let compiled: string;
 
 const names = v.record(v.string(), v.string());
@@ -66,7 +68,7 @@ beforeAll(() => {
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(TSCONFIG));
   addProgram("calls", readFileSync(new URL("package/program.ts", import.meta.url), "utf8"));
-  for (const { page, name } of PAGES) addProgram(name, examplesIn(page));
+  for (const { page, name } of COMPILED) addProgram(name, examplesIn(page));
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
   compiled = spawnSync(process.execPath, [compiler], { cwd: folder, encoding: "utf8" }).stdout;
 }, 120_000);
@@ -81,7 +83,7 @@ function addProgram(name: string, source: string): void {
 
 function examplesIn(page: string): string {
   const text = readFileSync(join(installed, page), "utf8");
-  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code = ""]) => code).join("\n");
+  return [...text.matchAll(/^```ts(?: \w+)?\n(.*?)^```$/gms)].map(([, code = ""]) => code).join("\n");
 }
 
 /** What a program prints. */

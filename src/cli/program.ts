@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { VERSION } from "../version.ts";
 import { addAsking } from "./asking-commands.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
-import { filterFlags, withFilters } from "./filters.ts";
+import { filterFlags, withFilters, withSelection } from "./filters.ts";
 import { addRejected } from "./rejected-command.ts";
 
 const text = v.optional(v.string());
@@ -15,6 +15,11 @@ const startFlags = v.object({ config: text });
 const checkFlags = v.object(common);
 const getFlags = v.object(asking);
 const queryFlags = v.object({ ...asking, ...filterFlags.entries });
+const analyzeFlags = v.object({
+  ...v.omit(queryFlags, ["limit", "cursor"]).entries,
+  all: v.optional(v.boolean(), false),
+  markdown: v.optional(v.boolean(), false),
+});
 const importFlags = v.object({ ...common, to: text });
 const exportFlags = v.object({ ...queryFlags.entries, format: v.picklist(["ndjson", "csv"]), out: text });
 const checkStoreFlags = v.object({ ...common, store: text, repair: v.optional(v.boolean(), false) });
@@ -77,6 +82,15 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
     .argument("<id>", "its pattern_id")
     .action(async (id: string, flags: unknown) =>
       done(await (await import("./get.ts")).get(id, v.parse(getFlags, flags))),
+    );
+  withSelection(withAsking(program.command("analyze"), "print the report as one JSON object"))
+    .description(
+      "report errors, agents, tasks, corrections and tools of a period (default: the 7 days up to its end)",
+    )
+    .option("--all", "everything that is stored")
+    .option("--markdown", "print the report as Markdown")
+    .action(async (flags: unknown) =>
+      done(await (await import("./analyze.ts")).analyze(v.parse(analyzeFlags, flags))),
     );
   withJson(withConfig(program.command("check-config")), "print the configuration in force")
     .description("check the configuration file without starting anything")

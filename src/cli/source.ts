@@ -1,5 +1,6 @@
 /** Who answers a question: a daemon, else the configured store itself. */
 import * as v from "valibot";
+import { type Report, reportSchema } from "../analysis/report-schema.ts";
 import { type Answer, get, problemOf } from "../client/http.ts";
 import { streamLines } from "../client/stream.ts";
 import type { Config } from "../config/load.ts";
@@ -11,12 +12,14 @@ import { type StatsAnswer, statsAnswer, statsSchema } from "../store/answers.ts"
 import type { Backend } from "../store/backend.ts";
 import { openStore } from "../store/open.ts";
 import { piecesOf } from "../store/pieces.ts";
-import { encodeCursor, parseQuery, type QueryParameters } from "../store/query.ts";
+import { encodeCursor, parseAnalysis, parseQuery, type QueryParameters } from "../store/query.ts";
 import type { Wanted } from "./filters.ts";
 
 const PROBE_MS = 5_000;
 /** A rare text is looked for in everything before there is a line to answer. */
 const SILENT_MS = 600_000;
+/** Ten million patterns take a minute. */
+const ANALYSIS_MS = 600_000;
 const MOST = 999_999_999_999_999;
 
 export interface AnswerPage {
@@ -32,6 +35,8 @@ export interface Source {
   pages(wanted: Wanted): AsyncGenerator<AnswerPage, void>;
   get(id: string): Promise<string | undefined>;
   stats(): Promise<StatsAnswer>;
+  /** `limit` and `cursor` mean nothing here. */
+  analyse(parameters: Wanted["parameters"]): Promise<Report>;
   close(): Promise<void>;
 }
 
@@ -102,6 +107,11 @@ function daemonSource(socketPath: string): Source {
       if (problem.code === "not_found") return undefined;
       throw problem;
     },
+    async analyse(parameters) {
+      const answer = await get(socketPath, `/v1/analysis?${searchOf(parameters)}`, ANALYSIS_MS);
+      if (answer.status !== 200) throw problemOf(answer);
+      return v.parse(reportSchema, JSON.parse(answer.body));
+    },
     async close() {},
   };
 }
@@ -115,6 +125,10 @@ function storeSource(store: Backend): Source {
     },
     stats: async () => statsAnswer(await store.stats()),
     get: (id) => store.get(id),
+    async analyse(parameters) {
+      const { filter, periods } = parseAnalysis(parameters, Zone.host());
+      return store.analyse(filter, periods);
+    },
     close: () => store.close(),
   };
 }

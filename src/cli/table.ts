@@ -43,13 +43,9 @@ export function layOut(head: readonly string[], cells: readonly string[][], widt
   return fitted(head, rows, widthsOf([head, ...rows], width));
 }
 
-function widthsOf(rows: readonly (readonly string[])[], width: number): number[] {
-  const [first = []] = rows;
-  const used = first
-    .slice(0, -1)
-    .map((_, column) => GAP + Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const rest = width - used.reduce((sum, columns) => sum + columns, 0);
-  return [...used, Math.max(LEAST_LAST_WIDTH, rest)];
+function widthsOf([head = [], ...rows]: readonly (readonly string[])[], width: number): number[] {
+  const used = columnWidths(head, rows);
+  return [...used, Math.max(LEAST_LAST_WIDTH, width - used.reduce((sum, columns) => sum + columns, 0))];
 }
 
 function fitted(head: readonly string[] | undefined, rows: string[][], colWidths: readonly number[]): string {
@@ -61,6 +57,18 @@ function fitted(head: readonly string[] | undefined, rows: string[][], colWidths
   });
   table.push(...rows);
   return table.toString();
+}
+
+/** What a table needs at least. */
+export function leastWidth(head: readonly string[], cells: readonly string[][]): number {
+  return columnWidths(head, cells).reduce((sum, columns) => sum + columns, LEAST_LAST_WIDTH);
+}
+
+/** Of all columns but the last. */
+function columnWidths(head: readonly string[], rows: readonly (readonly string[])[]): number[] {
+  return head
+    .slice(0, -1)
+    .map((_, column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
 }
 
 function rowOf(line: string): string[] {
@@ -104,7 +112,7 @@ function summaryOf(type: unknown, data: Record<string, unknown>): string {
     case "task_completion":
     case "agent_usage":
       return sentence(
-        `${data.task_type} ${data.success ? "done" : "failed"} in ${duration(data.duration_ms)}`,
+        `${data.task_type} ${data.success ? "done" : "failed"} in ${durationText(data.duration_ms)}`,
         data.error_message,
       );
     case "error_occurrence":
@@ -120,7 +128,7 @@ function sentence(what: string, detail: unknown): string {
   return typeof detail === "string" ? `${what}: ${detail}` : what;
 }
 
-function duration(ms: unknown): string {
+export function durationText(ms: unknown): string {
   if (typeof ms !== "number") return "?";
   if (ms < 1_000) return `${ms} ms`;
   return ms < 120_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;

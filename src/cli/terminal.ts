@@ -1,5 +1,6 @@
 /** What the command writes: answers on stdout, words about them on stderr. */
 import { once } from "node:events";
+import { styleText } from "node:util";
 import { PatterndError } from "../errors.ts";
 
 /** Waits for a slow reader, so that memory stays bounded. A reader that has gone ends the process (main.ts). */
@@ -35,6 +36,10 @@ export function exitStatusOf(error: unknown): number {
 /** Only on a terminal that has colours, and whose user wants them (`NO_COLOR`, https://no-color.org). */
 export function isColourful(): boolean {
   return process.stdout.isTTY && process.stdout.hasColors() && !process.env.NO_COLOR;
+}
+
+export function bold(text: string): string {
+  return isColourful() ? styleText("bold", text) : text;
 }
 
 /** Text of patterns is anybody's: without this it could drive the terminal. */

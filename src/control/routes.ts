@@ -2,18 +2,21 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
+import { Zone } from "../pattern/zone.ts";
 import { statsAnswer } from "../store/answers.ts";
 import type { Backend } from "../store/backend.ts";
+import { parseAnalysis, REPEATABLE } from "../store/query.ts";
 import type { Followers } from "./followers.ts";
 import type { Health } from "./health.ts";
 import { NDJSON } from "./outgoing.ts";
+import { parametersOf } from "./parameters.ts";
 import { patterns } from "./patterns.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
 import { tail } from "./tail.ts";
 
 export interface Answers {
-  readonly store: Pick<Backend, "get" | "query" | "stats">;
+  readonly store: Pick<Backend, "get" | "query" | "stats" | "analyse">;
   readonly followers: Followers;
   readonly health: () => Health;
   /** In Prometheus' text format. */
@@ -62,6 +65,10 @@ function readingRoutes(app: Hono, answers: Answers): Hono {
     const line = await answers.store.get(id);
     if (line === undefined) throw new PatterndError("not_found", `there is no pattern ${JSON.stringify(id)}`);
     return new Response(`${line}\n`, { headers: { "content-type": NDJSON } });
+  });
+  app.get("/v1/analysis", async (c) => {
+    const { filter, periods } = parseAnalysis(parametersOf(c, REPEATABLE), Zone.host());
+    return json(await answers.store.analyse(filter, periods));
   });
   return withErrors(app, answers);
 }

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { checkKeys, type Fault, shown } from "../config/keys.ts";
 import { configSchema, MAX_DAYS } from "../config/schema.ts";
 import { PatterndError } from "../errors.ts";
-import type { DeclaredTypes } from "../pattern/schema.ts";
+import { type DeclaredTypes, isObject } from "../pattern/schema.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { OpenOptions, StoreRepair } from "../store/backend.ts";
 import { BACKEND_KINDS, type BackendKind, type StorePlace } from "../store/open.ts";
@@ -29,6 +29,17 @@ export interface StorageOptions<Types extends DeclaredTypes = NoTypes> {
   readonly compressAfterDays?: number | undefined;
   /** Told of each write that a crash cut short, and that was taken out while opening, before `open` resolves. */
   readonly onRepair?: ((repair: StoreRepair) => void) | undefined;
+}
+
+/** Over a running daemon: it alone opens its store. */
+export interface DaemonOptions<Types extends DeclaredTypes = NoTypes> {
+  readonly backend: "daemon";
+  /** The daemon's ingest socket, beside which the others are. Where the command looks for one if not said. */
+  readonly socket?: string | undefined;
+  /** The configuration file that names the sockets, if it is not in its usual place. */
+  readonly config?: string | undefined;
+  /** The further pattern types that its configuration declares, and that this program saves. */
+  readonly types?: Types | undefined;
 }
 
 export interface DeletionOptions {
@@ -68,6 +79,13 @@ const storageEntries = {
   onRepair: v.optional(v.function("expected a function")),
 };
 const optionsSchema = v.strictObject(storageEntries, PATH);
+const { path: fileName } = place;
+const daemonSchema = v.strictObject({
+  backend: v.literal("daemon"),
+  socket: v.optional(fileName),
+  config: v.optional(fileName),
+  types,
+});
 const typesSchema = v.strictObject({ types });
 const deletionSchema = v.strictObject({ retentionDays: v.optional(retentionDays) });
 const compressionSchema = v.strictObject({ afterDays: v.optional(afterDays) });
@@ -87,6 +105,11 @@ export interface UpkeepDays {
   readonly compressAfterDays: number;
 }
 
+/** What it says of a daemon, if that is what is to be opened. @throws PatterndError `bad_request`, naming every fault. */
+export function parseDaemonOptions(options: unknown): v.InferOutput<typeof daemonSchema> | undefined {
+  return isObject(options) && options.backend === "daemon" ? parse(daemonSchema, options) : undefined;
+}
+
 /** @throws PatterndError `bad_request`, naming every fault; `backend_unknown`. */
 export function parseOptions(options: unknown): Opening {
   const { backend, path, timezone: zone, types: declared, ...others } = parse(optionsSchema, options);
@@ -100,7 +123,7 @@ export function parseOptions(options: unknown): Opening {
 function kindOf(backend: unknown): BackendKind {
   const kind = BACKEND_KINDS.find((known) => known === backend);
   if (kind !== undefined) return kind;
-  const message = `backend: expected one of ${BACKEND_KINDS.join(", ")}, got ${shown(backend)}`;
+  const message = `backend: expected one of ${BACKEND_KINDS.join(", ")}, daemon, got ${shown(backend)}`;
   throw new PatterndError("backend_unknown", message);
 }
 
@@ -116,13 +139,13 @@ export function parseTypes(declared: unknown): DeclaredTypes {
 }
 
 /** @throws PatterndError `bad_request`, naming every fault. */
-export function parseDeletion(options: unknown, { retentionDays }: UpkeepDays): number {
-  return parse(deletionSchema, options).retentionDays ?? retentionDays;
+export function parseDeletion(options: unknown): number | undefined {
+  return parse(deletionSchema, options).retentionDays;
 }
 
 /** @throws PatterndError `bad_request`, naming every fault. */
-export function parseCompression(options: unknown, { compressAfterDays }: UpkeepDays): number {
-  return parse(compressionSchema, options).afterDays ?? compressAfterDays;
+export function parseCompression(options: unknown): number | undefined {
+  return parse(compressionSchema, options).afterDays;
 }
 
 function parse<S extends v.GenericSchema>(schema: S, options: unknown): v.InferOutput<S> {

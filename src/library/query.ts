@@ -3,7 +3,8 @@ import { shown } from "../config/keys.ts";
 import { PatterndError } from "../errors.ts";
 import { isObject } from "../pattern/schema.ts";
 import { Zone } from "../pattern/zone.ts";
-import { parseQuery, type Question } from "../store/query.ts";
+import type { Filter } from "../store/filter.ts";
+import { MAX_PAGE_LIMIT, parseQuery, type Question } from "../store/query.ts";
 
 /** Everything given must hold. A date is a `Date` or a text; a text without zone is read in this process's. */
 export interface QueryOptions {
@@ -47,6 +48,17 @@ export function parseOptionsOfQuery(options: QueryOptions, maxLimit: number): Qu
     limit: limit === undefined ? undefined : String(limit),
   };
   return parseQuery(parameters, Zone.host(), maxLimit);
+}
+
+export type AnalysisOptions = Omit<QueryOptions, "limit" | "cursor">;
+
+/** @throws PatterndError `bad_request`, naming the option. */
+export function parseOptionsOfAnalysis(options: AnalysisOptions): Filter {
+  const { filter } = parseOptionsOfQuery(options, MAX_PAGE_LIMIT);
+  for (const name of ["limit", "cursor"]) {
+    if (Object.hasOwn(options, name)) throw badRequest(`${name}: an analysis is of all that is meant`);
+  }
+  return filter;
 }
 
 function requireObject(value: unknown): void {

@@ -1,25 +1,36 @@
+import { periodsOf } from "../analysis/period.ts";
+import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
 import { PatternParser } from "../pattern/parse.ts";
 import type { Pattern as StoredPattern } from "../pattern/pattern.ts";
 import type { DeclaredTypes } from "../pattern/schema.ts";
 import { Zone } from "../pattern/zone.ts";
-import { type Backend, NotStorable, type Outcome, type StoreRepair } from "../store/backend.ts";
+import { NotStorable, type Outcome, type StoreRepair } from "../store/backend.ts";
 import { openStore } from "../store/open.ts";
 import { DEFAULT_LIMIT, encodeCursor, MAX_PAGE_LIMIT } from "../store/query.ts";
-import { dayBefore, instantBefore } from "./age.ts";
+import { findDaemon } from "./daemon.ts";
 import { PatternError } from "./error.ts";
+import { type HeldStore, ownStore } from "./held.ts";
 import { parseLine, parseObject } from "./line.ts";
 import {
   type CompressionOptions,
+  type DaemonOptions,
   type DeletionOptions,
   parseCompression,
+  parseDaemonOptions,
   parseDeletion,
   parseOptions,
   type StorageOptions,
-  type UpkeepDays,
 } from "./options.ts";
 import type { NoTypes, Pattern } from "./pattern.ts";
-import { badRequest, parseOptionsOfQuery, type QueryOptions, requireText } from "./query.ts";
+import {
+  type AnalysisOptions,
+  badRequest,
+  parseOptionsOfAnalysis,
+  parseOptionsOfQuery,
+  type QueryOptions,
+  requireText,
+} from "./query.ts";
 
 /** Of what is asked for page by page: as many digits as a limit may have. */
 const MAX_LIMIT = 999_999_999_999_999;
@@ -31,43 +42,47 @@ export interface PatternPage<Types extends DeclaredTypes = NoTypes> {
 }
 
 /**
- * A store of patterns, opened by this process. One process writes to a store at a time; any number read it.
+ * A store of patterns, opened by this process, or by a daemon that it asks. One process writes to a store at a time;
+ * any number read it.
  *
  * Every answer is newest first, ties by id. Every method rejects with a PatterndError when the store fails
  * (`store_failed`) or is closed (`store_closed`).
  */
 export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements AsyncDisposable {
-  readonly #store: Backend;
+  readonly #store: HeldStore;
   readonly #parser: PatternParser;
-  readonly #upkeep: UpkeepDays;
 
-  private constructor(store: Backend, parser: PatternParser, upkeep: UpkeepDays) {
+  private constructor(store: HeldStore, parser: PatternParser) {
     this.#store = store;
     this.#parser = parser;
-    this.#upkeep = upkeep;
   }
 
   /**
-   * Opens the store, and creates it if there is none (unless `readOnly`).
+   * Opens the store, and creates it if there is none (unless `readOnly`); or finds the running daemon.
    *
-   * @throws PatterndError `bad_request`, `backend_unknown`, `sqlite_unavailable`, `lock_unavailable`, `store_locked`,
+   * @throws PatterndError `bad_request`, `daemon_unreachable`, `backend_unknown`, `sqlite_unavailable`, `lock_unavailable`, `store_locked`,
    * `store_foreign`, `store_newer`, `store_not_found` (readOnly), `store_failed`.
    */
   static async open<const Types extends DeclaredTypes = NoTypes>(
-    options: StorageOptions<Types>,
+    options: StorageOptions<Types> | DaemonOptions<Types>,
   ): Promise<PatternStorage<Types>> {
+    const daemon = parseDaemonOptions(options);
+    if (daemon) return PatternStorage.#over<Types>(await findDaemon(daemon), daemon.types);
     const { kind, store: opening, types, upkeep, onRepair } = parseOptions(options);
     const repairs: StoreRepair[] = [];
     const store = await openStore(kind, { ...opening, onRepair: (repair) => repairs.push(repair) });
     try {
       // Told when all is done: what the caller does with it, or throws, must not cut an opening short.
       for (const repair of repairs) onRepair(repair);
-      const zone = new Zone(store.metadata.timezone);
-      return new PatternStorage<Types>(store, new PatternParser({ zone, types }), upkeep);
+      return PatternStorage.#over<Types>(ownStore(store, upkeep), types);
     } catch (error) {
       await store.close();
       throw error;
     }
+  }
+
+  static #over<Types extends DeclaredTypes>(store: HeldStore, types: DeclaredTypes): PatternStorage<Types> {
+    return new PatternStorage<Types>(store, new PatternParser({ zone: new Zone(store.timezone), types }));
   }
 
   /** Stores the pattern's JSON text. Durable when it resolves. @throws PatternError if the pattern is invalid. */
@@ -140,13 +155,24 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
   }
 
   /**
+   * What the patterns say of errors, agents, tasks, corrections and tools, against the period before if there is a
+   * `startDate` (docs/analysis.md).
+   *
+   * @throws PatterndError `bad_request`, naming the option.
+   */
+  async analyze(options: AnalysisOptions = {}): Promise<Report> {
+    const filter = parseOptionsOfAnalysis(options);
+    return this.#store.analyse(filter, periodsOf(filter.start, filter.end, new Date()));
+  }
+
+  /**
    * Deletes exactly what is older than now minus so many days, and resolves to how many patterns went. In short
    * steps, between which other calls have their turn.
    *
    * @throws PatterndError `bad_request`, naming the option; `store_failed` when the store is open for reading only.
    */
   async deleteOldPatterns(options: DeletionOptions = {}): Promise<number> {
-    return this.#store.deleteOlderThan(instantBefore(parseDeletion(options, this.#upkeep)));
+    return this.#store.deleteOld(parseDeletion(options));
   }
 
   /**
@@ -156,7 +182,7 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
    * @throws PatterndError `bad_request`, naming the option; `store_failed` when the store is open for reading only.
    */
   async compressOldFiles(options: CompressionOptions = {}): Promise<number> {
-    return this.#store.compress(dayBefore(parseCompression(options, this.#upkeep)));
+    return this.#store.compressOld(parseCompression(options));
   }
 
   /** Idempotent. */

@@ -12,11 +12,15 @@ export class Pause {
   #endNow: () => void = () => {};
   #isOver = false;
 
+  /** 0: for what happens in this very moment. */
   async wait(ms: number): Promise<void> {
     if (this.#isOver) return;
+    if (ms === 0) {
+      await Promise.resolve();
+      return;
+    }
     await new Promise<void>((resolve) => {
-      const timer = ms > 0 ? setTimeout(resolve, ms) : undefined;
-      if (!timer) setImmediate(resolve);
+      const timer = setTimeout(resolve, ms);
       this.#endNow = () => {
         clearTimeout(timer);
         resolve();

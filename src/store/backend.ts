@@ -1,3 +1,5 @@
+import type { Periods } from "../analysis/period.ts";
+import type { Report } from "../analysis/report-schema.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import type { Outcome } from "../pattern/settlement.ts";
 import type { Filter } from "./filter.ts";
@@ -71,6 +73,13 @@ export interface Backend {
   /** Every filter applies before the limit. Reads see whole lines, and one version of each pattern. */
   query(filter: Filter, page: PageRequest): Promise<Page>;
   stats(): Promise<StoreStats>;
+  /**
+   * What the filter's patterns say, against those of the period before, in memory that does not grow with them; in
+   * short steps, between which questions are answered. What is stored or replaced meanwhile may be missing.
+   *
+   * @param periods what the filter's start and end mean
+   */
+  analyse(filter: Filter, periods: Periods): Promise<Report>;
   /**
    * Removes exactly the patterns whose instant is before the cutoff (nanoseconds since the epoch), with every
    * replaced version that is as old, and resolves to how many patterns went. Works in short steps between which

@@ -1,4 +1,7 @@
 /** What every backend is on the outside: synchronous code inside, promises and our own errors outside. */
+import type { Scan, Visit } from "../analysis/analyse.ts";
+import type { Periods, Span } from "../analysis/period.ts";
+import type { Report } from "../analysis/report-schema.ts";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import {
@@ -29,6 +32,8 @@ export interface StoreParts {
   get(id: string): string | undefined;
   query(filter: Filter, page: PageRequest): Page;
   stats(): StoreStats;
+  /** Every pattern of a filter, in short steps. */
+  scan(filter: Filter, visit: Visit): Scan;
   close(): void;
 }
 
@@ -36,6 +41,7 @@ export class GuardedBackend implements Backend {
   readonly metadata: StoreMetadata;
   readonly #parts: StoreParts;
   readonly #upkeep = new StepQueue();
+  readonly #analysing = new StepQueue();
   #closed = false;
 
   constructor(parts: StoreParts) {
@@ -59,6 +65,14 @@ export class GuardedBackend implements Backend {
     return this.#whileOpen(() => this.#parts.stats());
   }
 
+  async analyse(filter: Filter, periods: Periods): Promise<Report> {
+    // Nothing else needs it.
+    const { analyse } = await import("../analysis/analyse.ts");
+    const scan = (before: Span | undefined, visit: Visit) =>
+      this.#parts.scan({ ...filter, ...before }, visit);
+    return this.#analysing.run(() => analyse(periods, scan), this.#whileOpen);
+  }
+
   deleteOlderThan(cutoff: bigint): Promise<number> {
     return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoff), this.#whileOpen);
   }
@@ -74,6 +88,7 @@ export class GuardedBackend implements Backend {
       try {
         // Before the lock is released: to clean up later would be to do it in somebody else's store.
         this.#upkeep.abandon();
+        this.#analysing.abandon();
       } finally {
         this.#parts.close();
       }

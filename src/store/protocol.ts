@@ -1,4 +1,6 @@
 /** What the event loop and a store's thread say to each other. */
+
+import type { Periods } from "../analysis/period.ts";
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { PackedPatterns } from "../pattern/pack.ts";
 import {
@@ -15,6 +17,8 @@ import type { BackendKind } from "./open.ts";
 export interface ThreadData {
   readonly kind: BackendKind;
   readonly options: Omit<OpenOptions, "onRepair">;
+  /** Takes only the time that nobody else wants. */
+  readonly isBackground: boolean;
 }
 
 export type Call =
@@ -22,6 +26,7 @@ export type Call =
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
   | { readonly method: "stats" }
+  | { readonly method: "analyse"; readonly filter: Filter; readonly periods: Periods }
   | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
   | { readonly method: "compress"; readonly beforeDay: number }
   | { readonly method: "close" };

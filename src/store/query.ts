@@ -1,5 +1,6 @@
 /** A question as it is asked (the command's flags, a request's parameters) to the filter and the page it means. */
 import * as v from "valibot";
+import { type Periods, periodsOf } from "../analysis/period.ts";
 import { PatterndError } from "../errors.ts";
 import { parseBound, TIMESTAMP_FORM } from "../pattern/timestamp.ts";
 import type { Zone } from "../pattern/zone.ts";
@@ -100,6 +101,22 @@ function filterOf(parameters: QueryParameters, zone: Zone): Filter {
     ...(where === undefined ? {} : { where: where.map(parseWhere) }),
     ...(text === undefined ? {} : { text }),
   };
+}
+
+/**
+ * The same of an analysis, which has no pages, and the periods that it means.
+ *
+ * @throws PatterndError `bad_request`, naming the parameter.
+ */
+export function parseAnalysis(
+  parameters: object,
+  zone: Zone,
+  now = new Date(),
+): { readonly filter: Filter; readonly periods: Periods } {
+  const paging = ["limit", "cursor"].find((name) => Object.hasOwn(parameters, name));
+  if (paging !== undefined) throw badRequest(`unknown parameter ${paging}`);
+  const { filter } = parseQuery(parameters, zone);
+  return { filter, periods: periodsOf(filter.start, filter.end, now) };
 }
 
 /** A position as the opaque text that askers hand back. */

@@ -1,14 +1,14 @@
 import { setImmediate } from "node:timers/promises";
 
-type Steps = Generator<void, number>;
+type Steps<R> = Iterator<void, R, undefined>;
 
 /** Long work in short steps, each a synchronous one, between which other calls have their turn. One work at a time. */
 export class StepQueue {
   #last: Promise<unknown> = Promise.resolve();
-  #current: Steps | undefined;
+  #abandon: () => void = () => {};
 
   /** `step` runs each step; when it throws, the work is given up. Resolves to what the work comes to. */
-  run(begin: () => Steps, step: <T>(work: () => T) => T): Promise<number> {
+  run<R>(begin: () => Steps<R>, step: <T>(work: () => T) => T): Promise<R> {
     const done = this.#last.then(() => this.#work(step(begin), step));
     this.#last = done.catch(() => undefined);
     return done;
@@ -16,20 +16,22 @@ export class StepQueue {
 
   /** Gives up what is between two steps, at once: what it cleans up is still its own. */
   abandon(): void {
-    this.#current?.return(0);
+    this.#abandon();
   }
 
-  async #work(steps: Steps, step: <T>(work: () => T) => T): Promise<number> {
-    this.#current = steps;
+  async #work<R>(steps: Steps<R>, step: <T>(work: () => T) => T): Promise<R> {
+    // The work cleans up, whatever it would have come to.
+    const end = () => void steps.return?.();
+    this.#abandon = end;
     try {
       for (;;) {
-        const { done, value } = step(() => steps.next());
-        if (done) return value;
+        const result = step(() => steps.next());
+        if (result.done) return result.value;
         await setImmediate();
       }
     } finally {
-      this.#current = undefined;
-      steps.return(0);
+      this.#abandon = () => {};
+      end();
     }
   }
 }

@@ -5,6 +5,8 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
+import type { Periods } from "../analysis/period.ts";
+import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
 import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
 import type {
@@ -18,7 +20,7 @@ import type {
 } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
-import { type Call, fromPlain, type Reply, unpackOutcomes } from "./protocol.ts";
+import { type Call, fromPlain, type Reply, type ThreadData, unpackOutcomes } from "./protocol.ts";
 
 /** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
@@ -35,6 +37,7 @@ export async function openInThreads(
 ): Promise<ThreadedStore> {
   const writer = await StoreThread.open(kind, options, onEnded);
   const reader = new LazyThread(() => StoreThread.open(kind, { ...options, readOnly: true }, onEnded));
+  const analyst = new Analyst(kind, options);
   return {
     metadata: writer.metadata,
     write: (patterns) => writer.write(patterns),
@@ -42,11 +45,12 @@ export async function openInThreads(
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
     stats: async () => (await reader.get()).stats(),
+    analyse: (filter, periods) => analyst.analyse(filter, periods),
     deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
     compress: (beforeDay) => writer.compress(beforeDay),
     close: async () => {
       // Questions that are still asked have nobody left to ask them.
-      await reader.terminate();
+      await Promise.all([reader.terminate(), analyst.close()]);
       await writer.close();
     },
   };
@@ -82,6 +86,47 @@ class LazyThread {
   }
 }
 
+/**
+ * Analyses, one after the other, each in a thread that lives for it: at the lowest priority, so that senders notice
+ * little of it, and in no question's way.
+ */
+class Analyst {
+  readonly #open: () => Promise<StoreThread>;
+  #last: Promise<unknown> = Promise.resolve();
+  #thread: LazyThread | undefined;
+  #isClosed = false;
+
+  constructor(kind: BackendKind, options: OpenOptions) {
+    this.#open = () => StoreThread.open(kind, { ...options, readOnly: true }, () => {}, true);
+  }
+
+  analyse(filter: Filter, periods: Periods): Promise<Report> {
+    const done = this.#last.then(() => this.#run(filter, periods));
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#thread?.terminate();
+  }
+
+  async #run(filter: Filter, periods: Periods): Promise<Report> {
+    this.#requireOpen();
+    const thread = new LazyThread(this.#open);
+    this.#thread = thread;
+    try {
+      return await (await thread.get()).analyse(filter, periods);
+    } finally {
+      await thread.terminate();
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#isClosed) throw new PatterndError("store_closed", "the store is closed");
+  }
+}
+
 const CLOSE_MS = 10_000;
 /** What it makes of a batch is used up with the batch: more room for it would only be more memory. */
 const YOUNG_MIB = 6;
@@ -113,9 +158,11 @@ class StoreThread implements ThreadedStore {
     kind: BackendKind,
     { onRepair, ...options }: OpenOptions,
     onEnded: (error: Error) => void,
+    isBackground = false,
   ): Promise<StoreThread> {
+    const workerData: ThreadData = { kind, options, isBackground };
     const worker = new Worker(new URL("./worker.js", import.meta.url), {
-      workerData: { kind, options },
+      workerData,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     });
     const reply = await new Promise<Reply>((resolve, reject) => {
@@ -146,6 +193,10 @@ class StoreThread implements ThreadedStore {
 
   stats(): Promise<StoreStats> {
     return this.#call({ method: "stats" });
+  }
+
+  analyse(filter: Filter, periods: Periods): Promise<Report> {
+    return this.#call({ method: "analyse", filter, periods });
   }
 
   deleteOlderThan(cutoff: bigint): Promise<number> {

@@ -1,4 +1,6 @@
 /** A store in a thread of its own: answers one call after the other, and between the steps of a long one. */
+import { constants, setPriority } from "node:os";
+import { platform } from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import { unpackPatterns } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
@@ -6,7 +8,9 @@ import { openStore } from "./open.ts";
 import { type Call, packOutcomes, type Reply, type Request, type ThreadData, toPlain } from "./protocol.ts";
 
 const port = parentPort;
-const { kind, options }: ThreadData = workerData;
+const { kind, options, isBackground }: ThreadData = workerData;
+// On Linux a thread has a priority of its own; elsewhere it is the process's.
+if (isBackground && platform === "linux") setPriority(0, constants.priority.PRIORITY_LOW);
 
 function reply(message: Reply): void {
   port?.postMessage(message);
@@ -22,6 +26,8 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
       return backend.query(call.filter, call.page);
     case "stats":
       return backend.stats();
+    case "analyse":
+      return backend.analyse(call.filter, call.periods);
     case "deleteOlderThan":
       return backend.deleteOlderThan(call.cutoff);
     case "compress":

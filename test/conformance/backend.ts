@@ -1,5 +1,6 @@
 /** What every backend promises (src/store/backend.ts), whatever it keeps its patterns in. */
 import { describe, expect, test } from "vitest";
+import { analysis } from "./analysis.ts";
 import { asking } from "./asking.ts";
 import { opening } from "./opening.ts";
 import { pages } from "./pages.ts";
@@ -13,6 +14,7 @@ export function conformance(kind: string, open: Open): void {
   describe(`${kind}: lines`, () => lines(open));
   describe(`${kind}: queries`, () => queries(open));
   describe(`${kind}: pages`, () => pages(open));
+  describe(`${kind}: analysis`, () => analysis(open));
   describe(`${kind}: asking`, () => asking(open));
   describe(`${kind}: upkeep`, () => upkeep(open));
   describe(`${kind}: opening and closing`, () => opening(open));

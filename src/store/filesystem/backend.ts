@@ -33,6 +33,7 @@ function openForReading({ path }: OpenOptions): Backend {
     get: (id) => reader.get(id),
     query: (filter, page) => reader.query(filter, page),
     stats: () => reader.stats(),
+    scan: (filter, visit) => reader.scan(filter, visit),
     close: () => {},
   });
 }
@@ -60,6 +61,7 @@ function openForWriting(options: OpenOptions): Backend {
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
       stats: () => reader.stats(),
+      scan: (filter, visit) => reader.scan(filter, visit),
       close: () => {
         writer.close();
         lock.release();

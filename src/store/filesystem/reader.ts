@@ -1,5 +1,5 @@
 /** Questions to the segments. Needs no lock and nothing of the writer: what is on disk is enough. */
-
+import type { Scan, Visit } from "../../analysis/analyse.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { Page, PageRequest, StoreStats } from "../backend.ts";
@@ -34,6 +34,41 @@ export class SegmentReader {
 
   stats(): StoreStats {
     return this.#distrusting(() => statsOf(this.#root, this.#zone, this.#distrusted));
+  }
+
+  /** Day after day, block after block: the newest first, more or less. False after an index that does not fit. */
+  *scan(filter: Filter, visit: Visit): Scan {
+    const newest = filter.end ?? NEWEST;
+    const oldest = filter.start ?? OLDEST;
+    const matches = contentMatcher(filter);
+    const visitOf = (type: string) => (bytes: Buffer, _offset: number, isPattern: boolean) => {
+      const line = bytes.toString("utf8");
+      if (matches && !matches(line)) return;
+      const found = (isPattern ? glanceAt(line, this.#zone) : undefined) ?? readStored(line, this.#zone);
+      if (!found || found.instant > newest || found.instant < oldest) return;
+      visit(type, Number(found.instant / 1_000_000n), line);
+    };
+    const days = new Days(this.#root, filter.patternType);
+    try {
+      for (const day of days.all) {
+        if (day > dayOf(newest) || day < dayOf(oldest)) continue;
+        const view = days.view(day);
+        try {
+          for (const block of view.blocks(this.#zone, this.#distrusted)) {
+            if (block.newest < oldest || block.oldest > newest) continue;
+            view.read(block, visitOf(block.segment.type));
+            yield;
+          }
+        } finally {
+          view.close();
+        }
+      }
+      return true;
+    } catch (error) {
+      if (!(error instanceof WrongIndex)) throw error;
+      this.#distrusted.add(error.segment);
+      return false;
+    }
   }
 
   get(id: string): string | undefined {

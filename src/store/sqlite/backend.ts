@@ -8,6 +8,7 @@ import { acquireLock, type WriterLock } from "../lock.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
 import { configureWriter, createStore, isStore, openReader, openWriter, storeFile } from "./file.ts";
 import { PatternReader } from "./reader.ts";
+import { scan } from "./scan.ts";
 import { MIGRATIONS, type Migration, migrate, newestFormat, readMetadata } from "./schema.ts";
 import { PatternWriter } from "./writer.ts";
 
@@ -91,6 +92,7 @@ function backendOf(
     get: (id) => reader.get(id),
     query: (filter, page) => reader.page(filter, page),
     stats: () => ({ ...reader.counts(), bytes: bytesOf(path) }),
+    scan: (filter, visit) => scan(db, filter, visit),
     close: () => {
       try {
         if (!held) return;
