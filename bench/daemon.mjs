@@ -46,10 +46,13 @@ export async function measureDaemon(children, { backend, folder, patterns, lines
 export async function startDaemon(children, { backend, folder, path, nodeOptions = [] }) {
   const config = join(folder, "config.json");
   await writeFile(config, JSON.stringify({ backend, path }));
-  const { child, status } = children.start([...nodeOptions, PROGRAM, "start", "--config", config], {
-    XDG_STATE_HOME: folder,
-    XDG_RUNTIME_DIR: folder,
-  });
+  const { child, status } = children.start(
+    ["--max-semi-space-size=1", ...nodeOptions, PROGRAM, "start", "--config", config],
+    {
+      XDG_STATE_HOME: folder,
+      XDG_RUNTIME_DIR: folder,
+    },
+  );
   const ingest = await ingestSocket(child.stdout);
   const stop = async () => {
     child.kill("SIGTERM");

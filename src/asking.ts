@@ -10,6 +10,9 @@ import type { Count } from "./writing.ts";
 
 type Release = () => Promise<void> | void;
 
+/** What others have to say. */
+export type Answering = Omit<Answers, "followers" | "metrics"> & Omit<MetricSources, "followers">;
+
 export class Asking {
   readonly followers: Followers;
   readonly metrics = new Metrics();
@@ -28,12 +31,7 @@ export class Asking {
   }
 
   /** Each of the sockets, and the metrics' file if there is to be one, leaves its release. */
-  async serve(
-    config: Config,
-    parts: Omit<Answers, "followers" | "metrics"> & Omit<MetricSources, "followers">,
-    log: Log,
-    releases: Release[],
-  ): Promise<void> {
+  async serve(config: Config, parts: Answering, log: Log, releases: Release[]): Promise<void> {
     const { followers, metrics } = this;
     const text = () => metrics.text({ ...parts, followers: () => followers.size });
     const answers: Answers = {

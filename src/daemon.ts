@@ -2,8 +2,10 @@
  * The composition root: the only place that knows more than one stage. Parts are started in the data's order
  * and stopped in reverse, each by the release that it left behind when it started.
  */
-import { Asking } from "./asking.ts";
+import { type Answering, Asking } from "./asking.ts";
+import { boundHourly } from "./bounds.ts";
 import type { Config } from "./config/load.ts";
+import { MAX_DAYS } from "./config/schema.ts";
 import type { Health } from "./control/health.ts";
 import { affordableConnections } from "./ingest/descriptors.ts";
 import { Outbox } from "./ingest/outbox.ts";
@@ -13,6 +15,8 @@ import { BatchParser } from "./pattern/batch-parser.ts";
 import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
 import type { StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
+import type { Jobs } from "./upkeep/jobs.ts";
+import { forgetOrder, upkeepJobs } from "./upkeeping.ts";
 import { VERSION } from "./version.ts";
 import {
   type Count,
@@ -77,6 +81,8 @@ async function start(
 
   let releaseSpool: Release = () => {};
   releases.push(() => releaseSpool());
+  let upkeep: Jobs | undefined;
+  releases.push(() => upkeep?.ended());
   const store = await openStore(config, log, fail);
   releases.push(() => store.close());
   const parser = startParser(config, store);
@@ -85,36 +91,37 @@ async function start(
   releaseSpool = () => lock.release();
   const rejected = rejectedLines(config, log);
   releases.push(expireHourly(rejected, log));
+  releases.push(boundHourly(config, log));
   const queue = createQueue({ config, store, parser, spool, rejected, asking, log, count, fail });
   releaseSpool = () => closeSpool(queue, spool, lock);
   releases.push(() => queue.stopDraining());
   queue.start();
 
   const orders = rejectedOrders(config, rejected, queue, parser, log);
+  const jobs = upkeepJobs(config, store, log);
+  upkeep = jobs;
   const about = aboutDaemon(config, store);
   let ingest: IngestServer | undefined;
-  await asking.serve(
-    config,
-    {
-      store,
-      health: () => ({
-        ...about,
-        status: troubles(queue).length === 0 ? "ready" : "degraded",
-        reasons: troubles(queue),
-        connections: ingest?.connections ?? 0,
-        lines: queue.counts.snapshot(),
-        rejected: { path: rejected.folder, ...rejected.held },
-        spool: { lines: spool.lines, bytes: spool.bytes },
-      }),
-      flush: () => queue.flush(),
-      rejected: orders,
-      onFailed: (error) => log("error", "request.failed", errorFields(error)),
-      failing: () => failing(queue),
-      jobs: () => ({}),
-    },
-    log,
-    releases,
-  );
+  const answering: Answering = {
+    store,
+    health: () => ({
+      ...about,
+      ...stateOf([...troubles(queue), ...(jobs.trouble === undefined ? [] : [jobs.trouble])]),
+      connections: ingest?.connections ?? 0,
+      lines: queue.counts.snapshot(),
+      rejected: { path: rejected.folder, ...rejected.held },
+      spool: { lines: spool.lines, bytes: spool.bytes },
+      jobs: jobs.status(),
+    }),
+    flush: () => queue.flush(),
+    rejected: orders,
+    jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },
+    forget: forgetOrder({ config, store, queue, spool, review: orders.review, log }),
+    onFailed: (error) => log("error", "request.failed", errorFields(error)),
+    failing: () => failing(queue),
+    jobFigures: () => jobs.status(),
+  };
+  await asking.serve(config, answering, log, releases);
 
   releases.push(() => ingest?.destroy());
   releases.push(() => finishWriting(queue, config.shutdown.timeoutMs));
@@ -124,7 +131,14 @@ async function start(
   const outbox = takeInOutbox(config, queue, log);
   releases.push(() => outbox.stop());
   await outbox.start();
+  releases.push(() => jobs.stop());
+  jobs.start();
 
+  logStarted(config, log);
+  return queue;
+}
+
+function logStarted(config: Config, log: Log): void {
   log("info", "daemon.started", {
     version: VERSION,
     pid: process.pid,
@@ -133,7 +147,6 @@ async function start(
     query: config.query.socket,
     control: config.control.socket,
   });
-  return queue;
 }
 
 async function stop(reason: string, queue: PatternQueue, log: Log, releases: Release[]): Promise<number> {
@@ -225,6 +238,10 @@ function takeInOutbox(config: Config, sink: PatternQueue, log: Log): Outbox {
     onRefused: (entry) => log("warn", "outbox.refused", entry),
     onFailed: (error) => log("error", "outbox.failed", errorFields(error)),
   });
+}
+
+function stateOf(reasons: readonly string[]): Pick<Health, "status" | "reasons"> {
+  return { status: reasons.length === 0 ? "ready" : "degraded", reasons };
 }
 
 function aboutDaemon(

@@ -5,6 +5,9 @@ import { messageOf, PatterndError, systemCode } from "./errors.ts";
 
 /** Every event that the daemon logs, with what it means: docs/operations.md lists the same ones. */
 export const LOG_EVENTS = {
+  "aside.overdue":
+    "files that were kept aside, or the log, can't be kept in bounds; the next attempt is in an hour",
+  "aside.removed": "a file that was kept aside is older than aside.days, or over aside.maxBytes: it is gone",
   "backend.failed": "the store can't be written; patternd keeps trying",
   "backend.recovered": "the store can be written again",
   "connection.failed": "a connection broke before its end of file",
@@ -17,10 +20,15 @@ export const LOG_EVENTS = {
   "daemon.stopped": "everything is flushed and closed",
   "daemon.stopping": "a signal or a caller asked the daemon to stop",
   "flush.done": "a batch became durable (debug)",
+  "job.done": "a run of deletion or compression has ended; the outcome says whether it waits or is blocked",
+  "job.failed": "a run of deletion or compression failed; the next one goes on where it ended",
+  "job.stopped": "a run of deletion or compression ended as the daemon stops; the next start goes on with it",
   "metrics.failed": "metrics.textfile can't be written; patternd keeps trying",
   "outbox.failed": "the outbox can't be read; patternd keeps trying",
   "outbox.refused": "an entry of the outbox is no plain file of an emitter's; it was moved aside",
   "outbox.taken": "a file of the outbox was taken in and removed",
+  "pattern.forgotten":
+    "patterns were removed for good on demand, here in numbers; their ids are refused from now on",
   "pattern.not_collected": "lines of types that are switched off, at most once a minute",
   "pattern.rejected": "lines that were refused, by code; a flood is one line every ten seconds",
   "rejected.dropped": "rejected.maxBytes was reached: the oldest kept lines are gone",
@@ -32,6 +40,10 @@ export const LOG_EVENTS = {
   "rejected.replayed": "kept lines were sent again; those that are stored now are no longer kept",
   "reply.dropped": "more than 64 KiB of replies waited for a sender; the rest was left out",
   "request.failed": "a request to the query or control socket failed inside patternd",
+  "retention.blocked":
+    "the clock can't be believed: scheduled deletions wait until it can, or until one is asked for",
+  "retention.planned":
+    "a scheduled deletion that is the first, unusually large, or after an import or a shorter retention: what will go, and when",
   "spool.blocked": "the spool is full or can't be written while it is needed: nothing is taken meanwhile",
   "spool.damaged":
     "a file of the spool did not hold what it should; its whole records are stored, it is kept aside",

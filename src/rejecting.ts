@@ -38,7 +38,7 @@ export function rejectedOrders(
   queue: { put(sender: Sender, entry: Entry): void },
   parser: BatchParser,
   log: Log,
-): RejectedOrders & { stop(): void } {
+): RejectedOrders & { readonly review: RejectedReview; stop(): void } {
   const review = new RejectedReview(rejected, config.ingest.maxLineBytes);
   const byQueue = judgeByQueue(queue);
   const byParser = judgeByParser((lines) => parser.parse(lines));
@@ -53,6 +53,7 @@ export function rejectedOrders(
       if (!isDry) log("info", "rejected.purged", { ...report });
       return report;
     },
+    review,
     stop: () => review.stop(),
   };
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { Zone } from "../src/pattern/zone.ts";
 import type { Backend } from "../src/store/backend.ts";
 import { type BackupProgress, backup } from "../src/store/backup.ts";
+import { Cutoffs } from "../src/store/cutoffs.ts";
 import { SegmentWriter } from "../src/store/filesystem/writer.ts";
 import { type BackendKind, openStore } from "../src/store/open.ts";
 import { errorLine } from "./cli-world.ts";
@@ -30,6 +31,16 @@ async function fill(store: Backend, ...lines: string[]): Promise<void> {
 }
 
 describe.each(["filesystem", "sqlite"] as const)("a backup of %s", (kind) => {
+  test("knows what was forgotten", async () => {
+    const { place, at, from } = createRig(kind);
+    const store = await place.open();
+    await fill(store, errorLine("a", "2026-05-01"), errorLine("b", "2026-05-01"));
+    await store.forget(["a"]);
+    await backup(from, at("copy"));
+    const copy = await place.open({ path: at("copy") });
+    expect(await copy.write([parse(errorLine("a", "2026-05-02"))])).toEqual(["superseded"]);
+  });
+
   test("is the store again, and open to a writer", async () => {
     const { place, at, from, open } = createRig(kind);
     const store = await place.open({ timezone: "Asia/Seoul" });
@@ -151,7 +162,7 @@ class User {
     else if (action[0] === "delete") {
       const cutoff = BigInt(FIRST_DAY + action[1]) * DAY_NANOS;
       if (cutoff > this.deletedTo) this.deletedTo = cutoff;
-      toEnd(this.#writer.deleteOlderThan(cutoff));
+      toEnd(this.#writer.deleteOlderThan(new Cutoffs(cutoff)));
     } else {
       const [, id, day] = action;
       const versions = this.sent.get(`${id}`) ?? [];

@@ -24,6 +24,8 @@ const answers: Answers = {
   metrics: unasked,
   flush: unasked,
   rejected: { replay: unasked, purge: unasked },
+  jobs: { run: unasked, maxDays: 1 },
+  forget: unasked,
   onFailed: unasked,
 };
 

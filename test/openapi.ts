@@ -3,6 +3,7 @@ import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { reportSchema } from "../src/analysis/report-schema.ts";
 import { healthSchema } from "../src/cli/status.ts";
+import { jobSchemas } from "../src/control/jobs.ts";
 import { problemSchema } from "../src/control/problem.ts";
 import { orderSchema } from "../src/control/rejected.ts";
 import { statsSchema } from "../src/store/answers.ts";
@@ -61,6 +62,34 @@ const OPERATIONS: readonly Operation[] = [
       'The newest lines, the newest last, then each as it is stored; {"missed":N} where the reader was too slow.',
     parameters: tailSchema,
     type: "application/x-ndjson",
+  },
+  {
+    method: "post",
+    path: "/v1/jobs/retention",
+    summary: "Deletes what is too old.",
+    controlOnly: true,
+    parameters: jobSchemas.retention,
+    type: "application/json",
+  },
+  {
+    method: "post",
+    path: "/v1/jobs/compression",
+    summary: "Compresses old days.",
+    controlOnly: true,
+    parameters: jobSchemas.compression,
+    type: "application/json",
+  },
+  {
+    method: "post",
+    path: "/v1/forget",
+    summary: "Removes patterns for good, by id (repeatable) or filter.",
+    controlOnly: true,
+    parameters: v.strictObject({
+      id: v.optional(v.array(v.string())),
+      ...v.omit(querySchema, ["limit", "cursor"]).entries,
+      dryRun: v.optional(v.picklist(["true", "false"])),
+    }),
+    type: "application/json",
   },
   {
     method: "post",
@@ -138,7 +167,7 @@ function described({
     name,
     in: "query",
     ...(typeof schema === "object" && schema.description ? { description: schema.description } : {}),
-    ...(REPEATABLE.has(name) ? { style: "form", explode: true } : {}),
+    ...(REPEATABLE.has(name) || name === "id" ? { style: "form", explode: true } : {}),
     schema,
   }));
   const cursor = {

@@ -29,7 +29,12 @@ let compiled: string;
 
 const names = v.record(v.string(), v.string());
 const manifest = v.parse(
-  v.object({ version: v.string(), dependencies: names, optionalDependencies: names }),
+  v.object({
+    version: v.string(),
+    bin: v.object({ patternd: v.string(), "patternd-emit": v.string() }),
+    dependencies: names,
+    optionalDependencies: names,
+  }),
   JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")),
 );
 
@@ -86,9 +91,10 @@ function examplesIn(page: string): string {
   return [...text.matchAll(/^```ts(?: \w+)?\n(.*?)^```$/gms)].map(([, code = ""]) => code).join("\n");
 }
 
-/** What a program prints. */
+/** What a program prints, in a home folder of its own. */
 function run(name: string): string[] {
-  const ran = spawnSync(process.execPath, ["program.js"], { cwd: join(folder, name), encoding: "utf8" });
+  const env = { PATH: process.env.PATH, HOME: folder };
+  const ran = spawnSync(process.execPath, ["program.js"], { cwd: join(folder, name), env, encoding: "utf8" });
   expect(ran.stderr).toBe("");
   expect(ran.status).toBe(0);
   return ran.stdout.trimEnd().split("\n");
@@ -101,6 +107,10 @@ function listed(path: string): boolean {
 describe("the package", () => {
   test("holds what is used, and nothing of how it is made", () => {
     const needed = [
+      "bin/patternd-emit",
+      "dist/patternd.cjs",
+      "dist/client/pattern-client.js",
+      "dist/client/pattern-client.d.ts",
       "dist/index.js",
       "dist/index.d.ts",
       "dist/cli/main.js",
@@ -129,10 +139,12 @@ describe("the package", () => {
   });
 
   test("has a command that runs", () => {
-    const program = join(installed, "dist/cli/main.js");
-    expect(execFileSync(process.execPath, [program, "--version"], { encoding: "utf8" })).toBe(
-      `${manifest.version}\n`,
-    );
+    const program = join(installed, manifest.bin.patternd);
+    const answer = (...args: string[]) => execFileSync(program, args, { encoding: "utf8" });
+    expect(answer("--version")).toBe(`${manifest.version}\n`);
+    expect(answer("check-config")).toContain("ok");
+    const emitter = join(installed, manifest.bin["patternd-emit"]);
+    expect(execFileSync(emitter, ["--help"], { encoding: "utf8" })).toContain("Usage: patternd-emit");
   });
 
   test("has types that a strict compiler takes", () => {

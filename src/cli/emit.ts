@@ -2,8 +2,9 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { completeLine } from "../client/complete.ts";
-import type { Batch, Receipt } from "../client/ingest.ts";
+import type { Batch } from "../client/ingest.ts";
 import { outboxMaxBytes } from "../client/outbox.ts";
+import type { Receipt } from "../client/replies.ts";
 import { Sender, type Sent } from "../client/sender.ts";
 import { surroundings } from "../client/surroundings.ts";
 import { clientSockets, readSocketPaths } from "../config/sockets.ts";

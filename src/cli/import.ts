@@ -4,11 +4,13 @@ import { PatternParser } from "../pattern/parse.ts";
 import { Zone } from "../pattern/zone.ts";
 import type { Backend, StoreRepair } from "../store/backend.ts";
 import { openStore, type StorePlace } from "../store/open.ts";
+import { readUpkeepFile, writeUpkeepFile } from "../store/upkeep-file.ts";
 import { importRecords } from "../transfer/import.ts";
 import { KeptRecords } from "../transfer/kept.ts";
 import type { Found } from "../transfer/record.ts";
 import { ImportReport, type ImportSummary, type Listed } from "../transfer/report.ts";
 import { openRecords } from "../transfer/sources.ts";
+import { withImport } from "../upkeep/state.ts";
 import { standardInput } from "./input.ts";
 import { configuredPlace, parsePlace, placeText } from "./place.ts";
 import { counted, grouped, progress } from "./progress.ts";
@@ -42,6 +44,8 @@ export async function importFrom(
     onRepair: sayRepair,
   });
   try {
+    // First, since an import may end anywhere: what it brings is not deleted unannounced.
+    writeUpkeepFile(to, withImport(readUpkeepFile(to)));
     const report = new ImportReport(store.metadata.timezone, config.retention, now);
     const keptIn = await run(records, store, { config, report, kept });
     const summary = { source: name, store: placeText(to), kept_in: keptIn, ...report.summary() };
@@ -92,6 +96,9 @@ function textOf(
   const lines = [
     `${counted(records, "record")} in ${source}`,
     `${counted(imported, "pattern")} imported into ${placeText(to)}, ${grouped(already_there)} there already, ${grouped(refused.count)} refused`,
+    ...(summary.forgotten === undefined
+      ? []
+      : [`${counted(summary.forgotten, "record")} left out, since they were forgotten`]),
     ...summary.notes.map(
       ({ note, count, example }) => `${counted(count, "record")}: ${note} (such as ${example})`,
     ),

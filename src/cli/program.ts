@@ -6,6 +6,7 @@ import { addAsking } from "./asking-commands.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
 import { filterFlags, withFilters, withSelection } from "./filters.ts";
 import { addRejected } from "./rejected-command.ts";
+import { addUpkeep } from "./upkeep-command.ts";
 
 const text = v.optional(v.string());
 const common = { config: text, json: v.optional(v.boolean(), false) };
@@ -101,6 +102,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
   addTransfer(program, done);
   addRejected(program, done, withAsking);
   addCare(program, done);
+  addUpkeep(program, done, withAsking);
   return program;
 }
 

@@ -1,5 +1,4 @@
 /** `patternd rejected replay` and `purge`: by the running daemon; without one on the files and the store themselves. */
-import { createInterface } from "node:readline/promises";
 import * as v from "valibot";
 import { post, problemOf } from "../client/http.ts";
 import { type Config, loadConfig } from "../config/load.ts";
@@ -16,6 +15,7 @@ import { RejectedLines } from "../queue/rejected.ts";
 import { RejectedReview } from "../queue/replay.ts";
 import { NotStorable } from "../store/backend.ts";
 import { openStore } from "../store/open.ts";
+import { isWanted } from "./confirm.ts";
 import { counted, grouped } from "./progress.ts";
 import type { AskFlags } from "./query.ts";
 import { type MeantFlags, meantBy, moment } from "./rejected.ts";
@@ -130,15 +130,6 @@ async function withStore<T>(config: Config, run: (orders: Orders) => Promise<T>)
     });
   } finally {
     await store.close();
-  }
-}
-
-async function isWanted(question: string): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await terminal.question(question)).trim());
-  } finally {
-    terminal.close();
   }
 }
 

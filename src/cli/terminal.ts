@@ -3,13 +3,23 @@ import { once } from "node:events";
 import { styleText } from "node:util";
 import { PatterndError } from "../errors.ts";
 
-/** Waits for a slow reader, so that memory stays bounded. A reader that has gone ends the process (main.ts). */
+/** Waits for a slow reader, so that memory stays bounded. A reader that has gone ends the process (command.ts). */
 export async function print(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, "drain");
 }
 
+let isIgnoring = false;
+
+/** Who reads no words about what happens misses them: no reason to fail. */
+export function ignoreLostListener(): void {
+  if (isIgnoring) return;
+  isIgnoring = true;
+  process.stderr.on("error", () => {});
+}
+
 /** One line for a person. */
 export function say(line: string): void {
+  ignoreLostListener();
   process.stderr.write(`patternd: ${line}\n`);
 }
 

@@ -23,8 +23,8 @@ export function get(socketPath: string, path: string, timeoutMs = REQUEST_MS): P
 }
 
 /** Gives an order, which may take long: as `get`. */
-export function post(socketPath: string, path: string): Promise<Answer> {
-  return send("POST", socketPath, path, ORDER_MS);
+export function post(socketPath: string, path: string, timeoutMs = ORDER_MS): Promise<Answer> {
+  return send("POST", socketPath, path, timeoutMs);
 }
 
 function send(method: "GET" | "POST", socketPath: string, path: string, timeoutMs: number): Promise<Answer> {

@@ -1,6 +1,7 @@
 /** Patterns to a daemon over its ingest socket. Light and bounded: an agent waits for this. */
 import { connect, type Socket } from "node:net";
 import { messageOf } from "../errors.ts";
+import { type LineRejection, type Receipt, receiptIn, rejectionIn } from "./replies.ts";
 
 /** Replies beyond this are not a daemon's: it holds back all but 64 KiB of rejections, and a receipt. */
 const MAX_REPLY_BYTES = 1024 * 1024;
@@ -11,22 +12,6 @@ const CHUNK_BYTES = 64 * 1024;
 export interface Batch {
   readonly bytes: Buffer;
   readonly lines: number;
-}
-
-/** As it stands on the wire. */
-export interface Receipt {
-  readonly lines: number;
-  readonly stored: number;
-  readonly rejected: number;
-  readonly not_collected: number;
-}
-
-export interface LineRejection {
-  /** From 1, blank lines apart. */
-  readonly line: number;
-  readonly code: string;
-  readonly path?: string;
-  readonly message: string;
 }
 
 /**
@@ -114,30 +99,4 @@ async function readReplies(socket: Socket, lines: number): Promise<Delivery> {
     if (socket.readableEnded) parser.end();
     else socket.on("end", () => parser.end());
   });
-}
-
-function receiptIn(reply: unknown): Receipt | undefined {
-  const receipt = at(reply, "receipt");
-  const count = (key: string) => {
-    const value = at(receipt, key);
-    return typeof value === "number" ? value : Number.NaN;
-  };
-  const found = {
-    lines: count("lines"),
-    stored: count("stored"),
-    rejected: count("rejected"),
-    not_collected: count("not_collected"),
-  };
-  return Object.values(found).some(Number.isNaN) ? undefined : found;
-}
-
-function rejectionIn(reply: unknown): LineRejection | undefined {
-  const reject = at(reply, "reject");
-  const [line, code, path, message] = ["line", "code", "path", "message"].map((key) => at(reject, key));
-  if (typeof line !== "number" || typeof code !== "string" || typeof message !== "string") return undefined;
-  return { line, code, message, ...(typeof path === "string" ? { path } : {}) };
-}
-
-function at(value: unknown, key: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
 }

@@ -31,10 +31,15 @@ export interface Outbox {
  * Leaves the lines for a daemon to take in. What is there survives the end of this process; the file appears whole
  * or not at all.
  *
+ * @param isDurable whether it also survives a power cut, for which the caller waits.
  * @returns the file.
  * @throws PatterndError `outbox_full`, `outbox_unusable`.
  */
-export function leaveInOutbox({ path, maxBytes }: Outbox, lines: Uint8Array): string {
+export function leaveInOutbox(
+  { path, maxBytes }: Outbox,
+  lines: Uint8Array,
+  { isDurable }: { isDurable: boolean } = { isDurable: true },
+): string {
   const id = uuidv7();
   const unfinished = join(path, `.${id}.tmp`);
   const file = join(path, `${id}.ndjson`);
@@ -44,7 +49,7 @@ export function leaveInOutbox({ path, maxBytes }: Outbox, lines: Uint8Array): st
     if (held + lines.length > maxBytes) {
       throw new PatterndError("outbox_full", `the outbox ${path} holds ${held} of at most ${maxBytes} bytes`);
     }
-    publish(unfinished, file, lines);
+    publish(unfinished, file, lines, isDurable);
     return file;
   } catch (error) {
     if (error instanceof PatterndError) throw error;
@@ -67,12 +72,12 @@ export function outboxMaxBytes(env: Environment, file?: string): number {
   return DEFAULT_MAX_BYTES;
 }
 
-function publish(unfinished: string, file: string, bytes: Uint8Array): void {
+function publish(unfinished: string, file: string, bytes: Uint8Array, isDurable: boolean): void {
   const fd = openSync(unfinished, "wx", 0o600);
   try {
     try {
       writeFileSync(fd, bytes);
-      fsyncSync(fd);
+      if (isDurable) fsyncSync(fd);
     } finally {
       closeSync(fd);
     }

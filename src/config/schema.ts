@@ -155,6 +155,14 @@ const rejected = section(
   "Lines that were refused.",
 );
 
+const aside = section(
+  {
+    days: option(integer(1, MAX_DAYS), 90, "Days for which such files are kept."),
+    maxBytes: option(integer(0), 256 * MiB, "Most bytes of such files; the oldest goes first."),
+  },
+  "What was kept aside: ends of writes that a crash cut short, damaged files, entries of the outbox that are none.",
+);
+
 const retention = section(
   {
     days: option(integer(1, MAX_DAYS), 90, "Days for which patterns are kept."),
@@ -207,6 +215,11 @@ const log = section(
       null,
       "File that takes the log. null: standard output (systemd's journal).",
     ),
+    maxBytes: option(
+      integer(1),
+      64 * MiB,
+      "Size of that file, looked at hourly, beyond which it is moved to a second one with .1 at the end of its name, whose old content goes.",
+    ),
   },
   "The daemon's log.",
 );
@@ -231,6 +244,7 @@ export const configSchema = v.strictObject({
   queue: v.optional(queue, {}),
   outbox: v.optional(outbox, {}),
   rejected: v.optional(rejected, {}),
+  aside: v.optional(aside, {}),
   retention: v.optional(retention, {}),
   compression: v.optional(compression, {}),
   collect: option(

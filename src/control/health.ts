@@ -1,4 +1,5 @@
 import type { LineCounts } from "../pattern/settlement.ts";
+import type { JobsStatus } from "../upkeep/status.ts";
 
 /** The answer to `GET /health`. `degraded`: the daemon works, but not all of it; `reasons` says why. */
 export interface Health {
@@ -12,6 +13,8 @@ export interface Health {
   readonly lines: LineCounts;
   /** The rejected lines that are kept, on disk. */
   readonly rejected: { readonly path: string; readonly files: number; readonly bytes: number };
+  /** Deletion and compression: when they ran and will. */
+  readonly jobs: JobsStatus;
   /** What waits on disk for the store. */
   readonly spool: { readonly lines: number; readonly bytes: number };
 }

@@ -79,7 +79,7 @@ export interface MetricSources {
   /** Parts of the daemon that may fail, and whether they do. */
   readonly failing: () => Readonly<Record<string, boolean>>;
   readonly followers: () => number;
-  readonly jobs: () => JobFigures;
+  readonly jobFigures: () => JobFigures;
 }
 
 export class Metrics {
@@ -152,7 +152,7 @@ export class Metrics {
     this.#setAll("patternd_connections_refused_total", "reason", this.#refused);
     this.#set("patternd_replies_dropped_total", this.#repliesDropped);
     this.#set("patternd_followers", sources.followers());
-    this.#fillJobs(sources.jobs());
+    this.#fillJobs(sources.jobFigures());
     this.#fillProcess(health);
     return this.#registry.metrics();
   }

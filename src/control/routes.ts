@@ -7,7 +7,9 @@ import { statsAnswer } from "../store/answers.ts";
 import type { Backend } from "../store/backend.ts";
 import { parseAnalysis, REPEATABLE } from "../store/query.ts";
 import type { Followers } from "./followers.ts";
+import { type Forget, forgetRoutes } from "./forget.ts";
 import type { Health } from "./health.ts";
+import { type JobOrders, jobRoutes } from "./jobs.ts";
 import { NDJSON } from "./outgoing.ts";
 import { parametersOf } from "./parameters.ts";
 import { patterns } from "./patterns.ts";
@@ -24,6 +26,8 @@ export interface Answers {
   /** Resolves when everything that was received before is settled. */
   readonly flush: () => Promise<void>;
   readonly rejected: RejectedOrders;
+  readonly jobs: JobOrders;
+  readonly forget: Forget;
   readonly onFailed: (error: unknown) => void;
 }
 
@@ -48,7 +52,9 @@ export function controlRoutes(answers: Answers): Hono {
     await answers.flush();
     return json({ lines: answers.health().lines });
   });
-  return rejectedRoutes(app, answers.rejected);
+  rejectedRoutes(app, answers.rejected);
+  jobRoutes(app, answers.jobs);
+  return forgetRoutes(app, answers.forget);
 }
 
 function readingRoutes(app: Hono, answers: Answers): Hono {

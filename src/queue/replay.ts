@@ -8,6 +8,7 @@ import type { RejectedFilter, RejectionCode } from "../pattern/rejection.ts";
 import type { Entry } from "../pattern/settlement.ts";
 import { type DayFile, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
 import type { Judge } from "./judges.ts";
+import type { KeptLine } from "./kept-record.ts";
 import type { Range } from "./record-lines.ts";
 import type { RejectedLines } from "./rejected.ts";
 
@@ -76,20 +77,24 @@ export class RejectedReview {
     });
   }
 
-  /** Records that can't be read go with the others of their day, if the filter means the whole day. */
-  purge(filter: RejectedFilter, isDry: boolean): Promise<PurgeReport> {
+  /**
+   * Records that can't be read go with the others of their day, if the filter means the whole day. `isMeant`: of
+   * those that the filter means, only these.
+   */
+  purge(filter: RejectedFilter, isDry: boolean, isMeant?: (kept: KeptLine) => boolean): Promise<PurgeReport> {
     const report: PurgeReport = { dry_run: isDry, lines: 0, damaged: 0, bytes: 0 };
     return this.#inTurn(async () => {
       await this.#eachDay(filter, async (file, day) => {
         const gone = new Ranges();
-        const isWholeDay = filter.code === undefined && coversDay(filter, day);
+        const isWholeDay = !isMeant && filter.code === undefined && coversDay(filter, day);
         const found = { lines: 0, damaged: 0 };
         const onDamaged = (range: Range) => {
           if (!isWholeDay) return;
           found.damaged += 1;
           gone.add(range);
         };
-        for await (const { range } of keptForwards(file, filter, onDamaged)) {
+        for await (const { range, kept } of keptForwards(file, filter, onDamaged)) {
+          if (isMeant && !isMeant(kept)) continue;
           found.lines += 1;
           gone.add(range);
         }

@@ -81,19 +81,59 @@ export interface Backend {
    */
   analyse(filter: Filter, periods: Periods): Promise<Report>;
   /**
-   * Removes exactly the patterns whose instant is before the cutoff (nanoseconds since the epoch), with every
-   * replaced version that is as old, and resolves to how many patterns went. Works in short steps between which
-   * patterns are written and questions answered; what arrives meanwhile and is as old may stay. Ended on the way,
-   * some of them are gone, and each of the others is there.
+   * Removes exactly the patterns whose instant is before the cutoff (nanoseconds since the epoch), but for the
+   * exceptions, with every replaced version that is as old, and resolves to how many patterns went. Works in short
+   * steps between which patterns are written and questions answered; what arrives meanwhile and is as old may stay.
+   * Ended on the way, some of them are gone, and each of the others is there.
    */
-  deleteOlderThan(cutoff: bigint): Promise<number>;
+  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number>;
+  /**
+   * What `deleteOlderThan` would remove now, and what there is in all; in short steps, with one moment for each UTC
+   * day. Changes nothing: a store that is open for reading only answers as well.
+   */
+  countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census>;
   /**
    * Makes what is older than a UTC day (days since the epoch) smaller on disk, and resolves to how many files
    * were; in short steps, like a deletion. Whatever is asked before, meanwhile and after has the same answers.
    */
   compress(beforeDay: number): Promise<number>;
-  /** Idempotent. Releases the writer's lock, and ends a deletion or compression with `store_closed`. */
+  /**
+   * Removes every version of the patterns with these ids, so that nothing of them can be read from the store's files any
+   * more, and remembers the SHA-256 of each id: from then on a pattern with this id is `superseded` whenever it
+   * comes. Resolves to how many patterns went. In short steps, like a deletion; ended on the way, the ids are
+   * remembered all the same, and what is left of them goes when it is called again.
+   */
+  forget(ids: readonly string[]): Promise<number>;
+  /** Idempotent. Releases the writer's lock, and ends what works in steps with `store_closed`. */
   close(): Promise<void>;
+}
+
+/** Patterns that a deletion treats otherwise than by the one cutoff. */
+export interface Exceptions {
+  /** Cutoffs of single types, which count instead. */
+  readonly byType?: Readonly<Record<string, bigint>>;
+  /** Patterns with one of these tags stay, however old. */
+  readonly keepTags?: readonly string[];
+}
+
+/** Patterns of one type on one UTC day (since the epoch). */
+export interface Share {
+  readonly day: number;
+  readonly type: string;
+  readonly patterns: number;
+  /** What they take on disk, as near as that can be said without reading them. */
+  readonly bytes: number;
+  /** Of these, what compression could make smaller: none on SQLite. */
+  readonly plainBytes: number;
+}
+
+export interface Census {
+  /** In the whole store. */
+  readonly patterns: number;
+  /** What the whole store takes on disk. */
+  readonly bytes: number;
+  /** Of what was asked for, oldest day first. */
+  readonly shares: readonly Share[];
 }
 
 /** A batch holds a pattern that this backend refuses, and always will: the queue splits to find which. */

@@ -6,6 +6,8 @@ import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import {
   type Backend,
+  type Census,
+  type Exceptions,
   NotStorable,
   type Outcome,
   type Page,
@@ -13,14 +15,21 @@ import {
   type StoreMetadata,
   type StoreStats,
 } from "./backend.ts";
+import { Cutoffs } from "./cutoffs.ts";
 import type { Filter } from "./filter.ts";
+import { ForgottenIds } from "./forgotten.ts";
 import { StepQueue } from "./steps.ts";
 
 /** As Backend says, but synchronous; long work comes as steps, between which patterns may be written. */
 export interface StoreWriter {
   write(patterns: readonly Pattern[]): Outcome[];
-  deleteOlderThan(cutoff: bigint): Generator<void, number>;
+  deleteOlderThan(cutoffs: Cutoffs): Generator<void, number>;
   compress(beforeDay: number): Generator<void, number>;
+  /** What `remember` was told, ever. */
+  remembered(): Iterable<string>;
+  /** Durable when it returns. */
+  remember(hashes: readonly string[]): void;
+  forget(ids: readonly string[]): Generator<void, number>;
 }
 
 export interface StoreParts {
@@ -32,6 +41,7 @@ export interface StoreParts {
   get(id: string): string | undefined;
   query(filter: Filter, page: PageRequest): Page;
   stats(): StoreStats;
+  countOlderThan(cutoffs: Cutoffs): Generator<void, Census>;
   /** Every pattern of a filter, in short steps. */
   scan(filter: Filter, visit: Visit): Scan;
   close(): void;
@@ -41,6 +51,8 @@ export class GuardedBackend implements Backend {
   readonly metadata: StoreMetadata;
   readonly #parts: StoreParts;
   readonly #upkeep = new StepQueue();
+  readonly #counting = new StepQueue();
+  #forgotten: ForgottenIds | undefined;
   readonly #analysing = new StepQueue();
   #closed = false;
 
@@ -50,7 +62,8 @@ export class GuardedBackend implements Backend {
   }
 
   async write(patterns: readonly Pattern[]): Promise<Outcome[]> {
-    return this.#whileOpen(() => this.#writer().write(patterns));
+    this.#upkeep.noteCall();
+    return this.#whileOpen(() => this.#write(patterns));
   }
 
   async get(id: string): Promise<string | undefined> {
@@ -58,6 +71,7 @@ export class GuardedBackend implements Backend {
   }
 
   async query(filter: Filter, page: PageRequest): Promise<Page> {
+    this.#counting.noteCall();
     return this.#whileOpen(() => this.#parts.query(filter, page));
   }
 
@@ -73,12 +87,28 @@ export class GuardedBackend implements Backend {
     return this.#analysing.run(() => analyse(periods, scan), this.#whileOpen);
   }
 
-  deleteOlderThan(cutoff: bigint): Promise<number> {
-    return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoff), this.#whileOpen);
+  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number> {
+    const cutoffs = new Cutoffs(cutoff, exceptions);
+    return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoffs), this.#whileOpen);
+  }
+
+  countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census> {
+    const cutoffs = new Cutoffs(cutoff, exceptions);
+    return this.#counting.run(() => this.#parts.countOlderThan(cutoffs), this.#whileOpen);
   }
 
   compress(beforeDay: number): Promise<number> {
     return this.#upkeep.run(() => this.#writer().compress(beforeDay), this.#whileOpen);
+  }
+
+  forget(ids: readonly string[]): Promise<number> {
+    return this.#upkeep.run(() => {
+      const writer = this.#writer();
+      const forgotten = this.#forgottenIds(writer);
+      // Before anything goes: what is sent again meanwhile must not come back.
+      forgotten.add(ids, (hashes) => writer.remember(hashes));
+      return writer.forget(ids);
+    }, this.#whileOpen);
   }
 
   async close(): Promise<void> {
@@ -88,11 +118,34 @@ export class GuardedBackend implements Backend {
       try {
         // Before the lock is released: to clean up later would be to do it in somebody else's store.
         this.#upkeep.abandon();
+        this.#counting.abandon();
         this.#analysing.abandon();
       } finally {
         this.#parts.close();
       }
     });
+  }
+
+  #write(patterns: readonly Pattern[]): Outcome[] {
+    const writer = this.#writer();
+    const forgotten = this.#forgottenIds(writer);
+    if (forgotten.isEmpty) return writer.write(patterns);
+    const wanted = [...patterns.keys()].filter((index) => !forgotten.has(patterns[index]?.id ?? ""));
+    const outcomes = Array<Outcome>(patterns.length).fill("superseded");
+    try {
+      const written = writer.write(wanted.flatMap((index) => patterns[index] ?? []));
+      for (const [at, index] of wanted.entries()) outcomes[index] = written[at] ?? "superseded";
+      return outcomes;
+    } catch (error) {
+      if (!(error instanceof NotStorable) || error.index === undefined) throw error;
+      const index = wanted[error.index];
+      throw new NotStorable(error.message, { cause: error.cause, ...(index === undefined ? {} : { index }) });
+    }
+  }
+
+  #forgottenIds(writer: StoreWriter): ForgottenIds {
+    this.#forgotten ??= new ForgottenIds(writer.remembered());
+    return this.#forgotten;
   }
 
   #writer(): StoreWriter {

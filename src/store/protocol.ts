@@ -4,6 +4,7 @@ import type { Periods } from "../analysis/period.ts";
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { PackedPatterns } from "../pattern/pack.ts";
 import {
+  type Exceptions,
   NotStorable,
   type OpenOptions,
   type Outcome,
@@ -27,8 +28,18 @@ export type Call =
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
   | { readonly method: "stats" }
   | { readonly method: "analyse"; readonly filter: Filter; readonly periods: Periods }
-  | { readonly method: "deleteOlderThan"; readonly cutoff: bigint }
+  | {
+      readonly method: "deleteOlderThan";
+      readonly cutoff: bigint;
+      readonly exceptions: Exceptions | undefined;
+    }
+  | {
+      readonly method: "countOlderThan";
+      readonly cutoff: bigint;
+      readonly exceptions: Exceptions | undefined;
+    }
   | { readonly method: "compress"; readonly beforeDay: number }
+  | { readonly method: "forget"; readonly ids: readonly string[] }
   | { readonly method: "close" };
 
 export type Request = Call & { readonly number: number };

@@ -1,17 +1,32 @@
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 
-type Steps<R> = Iterator<void, R, undefined>;
+type Steps<T> = Iterator<void, T, undefined>;
+
+/** Who called so recently is expected to call again. */
+const BUSY_MS = 200;
+/** While others call, steps leave so many times their own length to them, */
+const PAUSES = 12;
+/** but not more than this. */
+const MAX_PAUSE_MS = 300;
 
 /** Long work in short steps, each a synchronous one, between which other calls have their turn. One work at a time. */
 export class StepQueue {
   #last: Promise<unknown> = Promise.resolve();
   #abandon: () => void = () => {};
+  #calledAt = Number.NEGATIVE_INFINITY;
+  /** Since the last pause. */
+  #workedMs = 0;
 
   /** `step` runs each step; when it throws, the work is given up. Resolves to what the work comes to. */
   run<R>(begin: () => Steps<R>, step: <T>(work: () => T) => T): Promise<R> {
     const done = this.#last.then(() => this.#work(step(begin), step));
     this.#last = done.catch(() => undefined);
     return done;
+  }
+
+  /** Another call had its turn: from now on, for a moment, the work takes a small part of the time. */
+  noteCall(): void {
+    this.#calledAt = performance.now();
   }
 
   /** Gives up what is between two steps, at once: what it cleans up is still its own. */
@@ -25,13 +40,24 @@ export class StepQueue {
     this.#abandon = end;
     try {
       for (;;) {
+        const started = performance.now();
         const result = step(() => steps.next());
         if (result.done) return result.value;
-        await setImmediate();
+        await this.#giveWay(performance.now() - started);
       }
     } finally {
       this.#abandon = () => {};
       end();
     }
+  }
+
+  async #giveWay(ms: number): Promise<void> {
+    this.#workedMs += ms;
+    const isBusy = performance.now() - this.#calledAt < BUSY_MS;
+    // No timer is shorter than a millisecond.
+    if (!isBusy || this.#workedMs < 1) return setImmediate();
+    const pause = Math.min(PAUSES * this.#workedMs, MAX_PAUSE_MS);
+    this.#workedMs = 0;
+    await setTimeout(pause);
   }
 }

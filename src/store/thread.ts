@@ -11,6 +11,8 @@ import { PatterndError } from "../errors.ts";
 import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
 import type {
   Backend,
+  Census,
+  Exceptions,
   OpenOptions,
   Outcome,
   Page,
@@ -46,8 +48,10 @@ export async function openInThreads(
     query: async (filter, page) => (await reader.get()).query(filter, page),
     stats: async () => (await reader.get()).stats(),
     analyse: (filter, periods) => analyst.analyse(filter, periods),
-    deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
+    deleteOlderThan: (cutoff, exceptions) => writer.deleteOlderThan(cutoff, exceptions),
+    countOlderThan: async (cutoff, exceptions) => (await reader.get()).countOlderThan(cutoff, exceptions),
     compress: (beforeDay) => writer.compress(beforeDay),
+    forget: (ids) => writer.forget(ids),
     close: async () => {
       // Questions that are still asked have nobody left to ask them.
       await Promise.all([reader.terminate(), analyst.close()]);
@@ -199,12 +203,20 @@ class StoreThread implements ThreadedStore {
     return this.#call({ method: "analyse", filter, periods });
   }
 
-  deleteOlderThan(cutoff: bigint): Promise<number> {
-    return this.#call({ method: "deleteOlderThan", cutoff });
+  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number> {
+    return this.#call({ method: "deleteOlderThan", cutoff, exceptions });
+  }
+
+  countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census> {
+    return this.#call({ method: "countOlderThan", cutoff, exceptions });
   }
 
   compress(beforeDay: number): Promise<number> {
     return this.#call({ method: "compress", beforeDay });
+  }
+
+  forget(ids: readonly string[]): Promise<number> {
+    return this.#call({ method: "forget", ids });
   }
 
   close(): Promise<void> {

@@ -29,9 +29,13 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
     case "analyse":
       return backend.analyse(call.filter, call.periods);
     case "deleteOlderThan":
-      return backend.deleteOlderThan(call.cutoff);
+      return backend.deleteOlderThan(call.cutoff, call.exceptions);
+    case "countOlderThan":
+      return backend.countOlderThan(call.cutoff, call.exceptions);
     case "compress":
       return backend.compress(call.beforeDay);
+    case "forget":
+      return backend.forget(call.ids);
     case "close":
       return backend.close();
   }

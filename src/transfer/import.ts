@@ -96,8 +96,11 @@ class Batch {
   /** One pattern that the store refuses must not cost the others. */
   async #write(entries: readonly Entry[]): Promise<void> {
     try {
-      await this.#store.write(entries.map(({ pattern }) => pattern));
-      this.#options.report.imported += entries.length;
+      const outcomes = await this.#store.write(entries.map(({ pattern }) => pattern));
+      // None of these ids is there: what the store leaves out all the same was forgotten.
+      const forgotten = outcomes.filter((outcome) => outcome === "superseded").length;
+      this.#options.report.imported += entries.length - forgotten;
+      this.#options.report.forgotten += forgotten;
     } catch (error) {
       if (!(error instanceof NotStorable)) throw error;
       const [only, ...others] = entries;

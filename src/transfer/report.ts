@@ -38,6 +38,8 @@ export class ImportReport {
   records = 0;
   imported = 0;
   alreadyThere = 0;
+  /** Left out, since their ids are not to come back. */
+  forgotten = 0;
   readonly #notes = new Map<string, { count: number; readonly example: string }>();
   readonly #refused: Listed<Refused> = { count: 0, first: [] };
   readonly #renamed: Listed<Renamed> = { count: 0, first: [] };
@@ -79,6 +81,7 @@ export class ImportReport {
       records: this.records,
       imported: this.imported,
       already_there: this.alreadyThere,
+      ...(this.forgotten === 0 ? {} : { forgotten: this.forgotten }),
       refused: this.#refused,
       renamed: this.#renamed,
       unreadable: this.#unreadable,

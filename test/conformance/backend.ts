@@ -2,11 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { analysis } from "./analysis.ts";
 import { asking } from "./asking.ts";
+import { histories } from "./histories.ts";
 import { opening } from "./opening.ts";
 import { pages } from "./pages.ts";
 import { EARLIER, idsOf, LATER, lineOf, note, parse, walk } from "./patterns.ts";
 import { type Open, Place } from "./place.ts";
 import { queries } from "./queries.ts";
+import { retention } from "./retention.ts";
 import { upkeep } from "./upkeep.ts";
 
 export function conformance(kind: string, open: Open): void {
@@ -17,6 +19,8 @@ export function conformance(kind: string, open: Open): void {
   describe(`${kind}: analysis`, () => analysis(open));
   describe(`${kind}: asking`, () => asking(open));
   describe(`${kind}: upkeep`, () => upkeep(open));
+  describe(`${kind}: retention`, () => retention(open));
+  describe(`${kind}: histories`, () => histories(open));
   describe(`${kind}: opening and closing`, () => opening(open));
 }
 

@@ -3,7 +3,8 @@ import * as fc from "fast-check";
 import { PatternParser } from "../../src/pattern/parse.ts";
 import type { Pattern } from "../../src/pattern/pattern.ts";
 import { Zone } from "../../src/pattern/zone.ts";
-import type { Backend, PageRequest, Position } from "../../src/store/backend.ts";
+import type { Backend, Exceptions, PageRequest, Position } from "../../src/store/backend.ts";
+import { dayOf } from "../../src/store/days.ts";
 import { contentMatcher, type Filter } from "../../src/store/filter.ts";
 
 export const AT = "2026-05-01T10:00:00Z";
@@ -75,9 +76,11 @@ export async function idsOf(backend: Backend, filter: Filter = {}, limit = 100):
 /** What the contract says, in the plainest way: a map, a filter, a sort. */
 export class Model {
   readonly #known = new Map<string, Pattern>();
+  readonly #forgotten = new Set<string>();
 
   write(patterns: readonly Pattern[]): string[] {
     return patterns.map((pattern) => {
+      if (this.#forgotten.has(pattern.id)) return "superseded";
       const known = this.#known.get(pattern.id);
       if (known && pattern.instant < known.instant) return "superseded";
       if (known && pattern.instant === known.instant && lineOf(pattern) === lineOf(known))
@@ -87,10 +90,36 @@ export class Model {
     });
   }
 
-  deleteOlderThan(cutoff: bigint): number {
-    const old = [...this.#known.values()].filter(({ instant }) => instant < cutoff);
+  deleteOlderThan(cutoff: bigint, exceptions: Exceptions = {}): number {
+    const old = this.#older(cutoff, exceptions);
     for (const { id } of old) this.#known.delete(id);
     return old.length;
+  }
+
+  /** As a census names them: `day type`, with how many there are. */
+  countOlderThan(cutoff: bigint, exceptions: Exceptions = {}): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { instant, type } of this.#older(cutoff, exceptions)) {
+      const key = `${dayOf(instant)} ${type}`;
+      counts[key] = (counts[key] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  forget(ids: readonly string[]): number {
+    for (const id of ids) this.#forgotten.add(id);
+    return ids.filter((id) => this.#known.delete(id)).length;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  #older(cutoff: bigint, { byType = {}, keepTags = [] }: Exceptions): Pattern[] {
+    return [...this.#known.values()].filter(
+      ({ instant, type, tags }) =>
+        instant < (byType[type] ?? cutoff) && !keepTags.some((tag) => tags.includes(tag)),
+    );
   }
 
   get(id: string): string | undefined {

@@ -1,33 +1,16 @@
 /** Deletion and compression: what both do to answers, whatever they do to files. */
-import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Pattern } from "../../src/pattern/pattern.ts";
-import type { Backend } from "../../src/store/backend.ts";
-import {
-  AT,
-  EARLIER,
-  filters,
-  idsOf,
-  instantOf,
-  instants,
-  LATER,
-  lineOf,
-  Model,
-  note,
-  patterns,
-  walk,
-} from "./patterns.ts";
+import { AT, EARLIER, idsOf, instantOf, LATER, lineOf, Model, note, walk } from "./patterns.ts";
 import { type Open, Place } from "./place.ts";
 
 const DAY_MS = 86_400_000;
-const dayOf = (timestamp: string) => Math.floor(Date.parse(timestamp) / DAY_MS);
-const ALL_DAYS = dayOf("2262-01-02");
+export const dayOf = (timestamp: string) => Math.floor(Date.parse(timestamp) / DAY_MS);
+export const ALL_DAYS = dayOf("2262-01-02");
 const CORRECTION = { original_output: "", corrected_output: "", correction_type: "c", agent: "a" };
 
 export function upkeep(open: Open): void {
   describe("deleteOlderThan", () => deletion(open));
   describe("compress", () => compression(open));
-  describe("together", () => histories(open));
 }
 
 function deletion(open: Open): void {
@@ -211,63 +194,4 @@ function compression(open: Open): void {
     await backend.compress(ALL_DAYS);
     expect(await walk(backend, {}, 1000)).toEqual(model.lines({}));
   });
-}
-
-type Step =
-  | { readonly does: "write"; readonly patterns: Pattern[] }
-  | { readonly does: "delete"; readonly cutoff: bigint }
-  | { readonly does: "compress"; readonly before: number }
-  | { readonly does: "reopen" };
-
-const bound = instants.map(instantOf);
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      does: fc.constant("write" as const),
-      patterns: fc.array(patterns, { maxLength: 6 }),
-    }),
-  },
-  { weight: 1, arbitrary: fc.record({ does: fc.constant("delete" as const), cutoff: bound }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      does: fc.constant("compress" as const),
-      before: fc.constantFrom(dayOf("2026-05-01"), dayOf("2026-05-02"), ALL_DAYS),
-    }),
-  },
-  { weight: 1, arbitrary: fc.constant({ does: "reopen" as const }) },
-);
-
-function histories(open: Open): void {
-  test("any history, any question: as the model says, to the writer and to a reader", async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.tuple(step, filters), { minLength: 1, maxLength: 14 }),
-        fc.integer({ min: 1, max: 4 }),
-        async (history, limit) => {
-          const place = new Place(open);
-          const model = new Model();
-          let backend: Backend = await place.open();
-          const reader = await place.open({ readOnly: true });
-          for (const [taken, filter] of history) {
-            if (taken.does === "write")
-              expect(await backend.write(taken.patterns)).toEqual(model.write(taken.patterns));
-            if (taken.does === "delete")
-              expect(await backend.deleteOlderThan(taken.cutoff)).toBe(model.deleteOlderThan(taken.cutoff));
-            if (taken.does === "compress") await backend.compress(taken.before);
-            if (taken.does === "reopen") {
-              await backend.close();
-              backend = await place.open();
-            }
-            expect(await walk(backend, {}, limit)).toEqual(model.lines({}));
-            expect(await walk(reader, filter, limit)).toEqual(model.lines(filter));
-            for (const id of ["1", "\u{1f98a}", "a/b"]) expect(await backend.get(id)).toBe(model.get(id));
-          }
-          await place.remove();
-        },
-      ),
-      { numRuns: 80 },
-    );
-  }, 60_000);
 }

@@ -18,6 +18,7 @@ import {
   type TaskCompletionData,
   type UserCorrectionData,
 } from "patternd";
+import { type Emission, PatternClient, type PatternClientOptions } from "patternd/client";
 
 const task: TaskCompletionData = { task_type: "t", agent: "a", duration_ms: 1, success: true, own: [1] };
 const failure: ErrorOccurrenceData = { error_type: "TypeError", error_message: "m", line_number: null };
@@ -183,9 +184,23 @@ function check(): void {
   );
 }
 
+async function emit(): Promise<void> {
+  const options: PatternClientOptions = { outbox: "outbox", socket: "nobody.sock", context };
+  const client = new PatternClient(options);
+  const finished: Emission<"task_completion"> = { pattern_type: "task_completion", data: task };
+  client.emit(finished);
+  client.emit({ pattern_type: "review", data: { findings: 1 }, timestamp: new Date(), pattern_id: "r" });
+  // @ts-expect-error: a built-in type has its own fields
+  client.emit({ pattern_type: "task_completion", data: { findings: 1 } });
+  assert.equal(await client.flush(10), true);
+  const { emitted, left, dropped } = client.counts;
+  assert.deepEqual([emitted, left, dropped, await client.close()], [3, 3, 0, true]);
+}
+
 await use({ path: "files" });
 await use({ backend: "sqlite", path: "database" });
 await declare();
 await readAnything();
 check();
+await emit();
 console.log("done");

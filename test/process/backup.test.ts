@@ -13,7 +13,7 @@ import { Place } from "../conformance/place.ts";
 import { askAll, lines, send } from "./client.ts";
 import { BACKENDS, Home } from "./daemon.ts";
 import { difference, NONE, newSeed, seeded, taskLine, taskLines } from "./patterns.ts";
-import { byId, CHILD, LASTING, randomStep } from "./upkeep-steps.ts";
+import { byId, CHILD, exceptionsOf, LASTING, randomStep } from "./upkeep-steps.ts";
 
 const STEPS = 120;
 const CLIENTS = 4;
@@ -74,7 +74,8 @@ describe.each(BACKENDS)("%s", (kind) => {
       const model = new Model();
       for (const step of steps.slice(0, from)) {
         if ("write" in step) model.write(step.write.map(parse));
-        if ("delete" in step) model.deleteOlderThan(BigInt(step.delete));
+        if ("delete" in step) model.deleteOlderThan(BigInt(step.delete), exceptionsOf(step));
+        if ("forget" in step) model.forget(step.forget);
       }
       for (const known of model.lines({}).map(parse)) {
         const line = copied.get(known.id);

@@ -3,25 +3,29 @@ import { randomUUID } from "node:crypto";
 
 export interface Wanted {
   readonly id?: string;
+  readonly type?: string;
   readonly timestamp?: string;
+  readonly tags?: readonly string[];
   readonly task?: string;
   /** Further keys of `data`. */
   readonly data?: object;
 }
 
-/** A task_completion as one line, without newline, with characters of one to four bytes. */
+/** A task_completion, if no other type is wanted, as one line without newline, with characters of one to four bytes. */
 export function taskLine({
   id = randomUUID(),
   timestamp,
+  type = "task_completion",
   task = "Häfen 한국어 🦊",
   data,
+  tags = ["backend", "빠름"],
 }: Wanted = {}): string {
   return JSON.stringify({
     pattern_id: id,
-    pattern_type: "task_completion",
+    pattern_type: type,
     timestamp: timestamp ?? "2026-05-01T10:00:00.123456+02:00",
     data: { task_type: task, agent: "tester", duration_ms: 12, success: true, ...data },
-    context: { project_name: "patternd", tags: ["backend", "빠름"] },
+    context: { project_name: "patternd", tags },
   });
 }
 

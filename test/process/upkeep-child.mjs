@@ -17,7 +17,12 @@ for (const [index, step] of steps.entries()) {
   say("begin", index);
   if (step.write) await store.write(step.write.map((line) => parser.parseLine(Buffer.from(line)).pattern));
   if (step.compress) await store.compress(step.compress);
-  if (step.delete) await store.deleteOlderThan(BigInt(step.delete));
+  if (step.forget) await store.forget(step.forget);
+  if (step.delete) {
+    const { types = [], tag } = step.keep ?? {};
+    const byType = Object.fromEntries(types.map((type) => [type, 0n]));
+    await store.deleteOlderThan(BigInt(step.delete), { byType, keepTags: tag === undefined ? [] : [tag] });
+  }
   say("end", index);
 }
 await store.close();

@@ -12,7 +12,7 @@ import { Model, parse, walk } from "../conformance/patterns.ts";
 import { Place } from "../conformance/place.ts";
 import { BACKENDS } from "./daemon.ts";
 import { newSeed, seeded } from "./patterns.ts";
-import { byId, CHILD, FIRST_DAY, LASTING, randomStep, type Step } from "./upkeep-steps.ts";
+import { byId, CHILD, exceptionsOf, FIRST_DAY, LASTING, randomStep, type Step } from "./upkeep-steps.ts";
 
 const ROUNDS = 8;
 const STEPS = 25;
@@ -29,10 +29,12 @@ function allowed(
     }
   }
   if (step && "delete" in step) {
-    for (const [id, line] of before) {
-      if (parse(line).instant < BigInt(step.delete)) versions.get(id)?.add(undefined);
-    }
+    const model = new Model();
+    model.write([...before.values()].map(parse));
+    model.deleteOlderThan(BigInt(step.delete), exceptionsOf(step));
+    for (const id of before.keys()) if (model.get(id) === undefined) versions.get(id)?.add(undefined);
   }
+  if (step && "forget" in step) for (const id of step.forget) versions.get(id)?.add(undefined);
   return versions;
 }
 
@@ -79,6 +81,7 @@ describe.each(BACKENDS)("%s", (kind) => {
     const place = new Place((options) => openStore(kind, options));
     await (await place.open()).close();
     let known = new Map<string, string>();
+    const forgotten = new Set<string>();
     let read = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
       const reader = await place.open({ readOnly: true });
@@ -91,10 +94,15 @@ describe.each(BACKENDS)("%s", (kind) => {
       read += rounds;
 
       const model = new Model();
+      model.forget([...forgotten]);
       model.write([...known.values()].map(parse));
       for (const step of done) {
         if ("write" in step) model.write(step.write.map(parse));
-        if ("delete" in step) model.deleteOlderThan(BigInt(step.delete));
+        if ("delete" in step) model.deleteOlderThan(BigInt(step.delete), exceptionsOf(step));
+        if ("forget" in step) {
+          for (const id of step.forget) forgotten.add(id);
+          model.forget(step.forget);
+        }
       }
       const versions = allowed(byId(model.lines({})), cut);
       // Before any repair, and after it.
@@ -109,6 +117,14 @@ describe.each(BACKENDS)("%s", (kind) => {
       for (const [id, line] of [...known].slice(0, 20)) expect(await store.get(id)).toBe(line);
       await store.compress(FIRST_DAY + 100);
       expect(await walk(store, {}, 1000)).toEqual(lines);
+      if (cut && "forget" in cut) {
+        await store.forget(cut.forget);
+        for (const id of cut.forget) {
+          forgotten.add(id);
+          known.delete(id);
+        }
+        expect(byId(await walk(store, {}, 1000))).toEqual(known);
+      }
       await store.close();
     }
     expect(read).toBeGreaterThan(ROUNDS);

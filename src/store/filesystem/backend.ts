@@ -5,6 +5,7 @@ import type { Backend, OpenOptions } from "../backend.ts";
 import { makeFolder } from "../durable.ts";
 import { GuardedBackend, inOurTerms } from "../guarded.ts";
 import { acquireLock } from "../lock.ts";
+import { addForgotten, readForgotten } from "./forgotten-file.ts";
 import { LOCK_FILE } from "./layout.ts";
 import { createMetadata, readMetadata } from "./metadata.ts";
 import { SegmentReader } from "./reader.ts";
@@ -33,6 +34,7 @@ function openForReading({ path }: OpenOptions): Backend {
     get: (id) => reader.get(id),
     query: (filter, page) => reader.query(filter, page),
     stats: () => reader.stats(),
+    countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
     scan: (filter, visit) => reader.scan(filter, visit),
     close: () => {},
   });
@@ -54,13 +56,17 @@ function openForWriting(options: OpenOptions): Backend {
       path,
       writer: {
         write: (patterns) => refusing(patterns, () => writer.write(patterns)),
-        deleteOlderThan: (cutoff) => writer.deleteOlderThan(cutoff),
+        deleteOlderThan: (cutoffs) => writer.deleteOlderThan(cutoffs),
         compress: (beforeDay) => writer.compress(beforeDay),
+        remembered: () => readForgotten(path),
+        remember: (hashes) => addForgotten(path, hashes),
+        forget: (ids) => writer.forget(ids),
       },
       // The writer knows where each id stands.
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
       stats: () => reader.stats(),
+      countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
       scan: (filter, visit) => reader.scan(filter, visit),
       close: () => {
         writer.close();

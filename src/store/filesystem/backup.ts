@@ -13,6 +13,8 @@
  *   counts, the others are marked (repeated.ts).
  * - What a deletion takes of days that were copied already stays in the copy.
  *
+ * What was forgotten is copied last: a pattern may be in the copy that is forgotten while it is made.
+ *
  * Locks, caches, what a crash cut off (`.aside`) and what is not yet published are not copied.
  */
 import {
@@ -33,6 +35,7 @@ import type { BackupProgress, Copied, Copier } from "../backup.ts";
 import { isTaken, makeFolder, syncPath, writeFileDurably } from "../durable.ts";
 import { endMerging } from "./compressed.ts";
 import { DayView, type OpenSegment } from "./day.ts";
+import { addForgotten, readForgotten } from "./forgotten-file.ts";
 import { dayFolder, listDays, METADATA_FILE, segmentPath } from "./layout.ts";
 import { readChunks } from "./lines.ts";
 import { readMetadata } from "./metadata.ts";
@@ -64,6 +67,8 @@ async function copy(from: string, to: string, tell: Tell): Promise<Copied> {
   const patterns = await settleRepeated(to, new Zone(metadata.timezone), (read) =>
     tell({ phase: "verify", bytes: read }),
   );
+  const forgotten = readForgotten(from);
+  if (forgotten.length > 0) addForgotten(to, forgotten);
   writeFileDurably(join(to, METADATA_FILE), readFileSync(join(from, METADATA_FILE)));
   return { made: to, patterns, bytes };
 }

@@ -10,42 +10,31 @@
  *   YYYY/MM/DD/.replaced           which of the day's lines a newer version has replaced (replaced.ts)
  *   YYYY/MM/DD/.<type>.index       a cache: what stands where in the .ndjson, and likewise .<type>.gz.index for the
  *                                  .gz (block-index.ts)
+ *   .forgotten                     the ids that may not come back, each by its SHA-256, one a line
+ *   .upkeep.json                   when deletion and compression ran last (upkeep-file.ts)
  *   .aside/                        what a crash left unfinished at a segment's end, cut off and kept
  *
  * An .ndjson only grows, a .gz is only replaced whole (upkeep.ts). A line is part of the store from its newline on.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { dayText } from "../days.ts";
+
+export { dayOf, startOfDay } from "../days.ts";
 
 export const METADATA_FILE = "store.json";
 export const LOCK_FILE = ".lock";
+export const FORGOTTEN_FILE = ".forgotten";
 export const ASIDE_FOLDER = ".aside";
 export const REPLACED_FILE = ".replaced";
 const SEGMENT_SUFFIX = ".ndjson";
 const COMPRESSED_SUFFIX = ".ndjson.gz";
 
 const DAY_MS = 86_400_000;
-const NANOS_PER_DAY = BigInt(DAY_MS) * 1_000_000n;
-
-/** The UTC day of an instant, as days since the epoch. */
-export function dayOf(instant: bigint): number {
-  const floor = instant / NANOS_PER_DAY;
-  return Number(instant < 0n && floor * NANOS_PER_DAY !== instant ? floor - 1n : floor);
-}
-
-/** The first nanosecond of a UTC day. */
-export function startOfDay(day: number): bigint {
-  return BigInt(day) * NANOS_PER_DAY;
-}
-
-/** The last instant of a UTC day. */
-export function endOfDay(day: number): bigint {
-  return BigInt(day + 1) * NANOS_PER_DAY - 1n;
-}
 
 /** `YYYY/MM/DD`. */
 export function dayFolder(day: number): string {
-  return new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll("-", "/");
+  return dayText(day).replaceAll("-", "/");
 }
 
 /** The day of a folder `YYYY/MM/DD`; undefined if there is no such day. */

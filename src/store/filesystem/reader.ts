@@ -2,12 +2,14 @@
 import type { Scan, Visit } from "../../analysis/analyse.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Page, PageRequest, StoreStats } from "../backend.ts";
+import type { Census, Page, PageRequest, StoreStats } from "../backend.ts";
+import type { Cutoffs } from "../cutoffs.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import { hasLineWith } from "./block-index.ts";
+import { countDay, type DayCount } from "./census.ts";
 import { WrongIndex } from "./day.ts";
 import { Days } from "./days.ts";
-import { dayOf, endOfDay } from "./layout.ts";
+import { dayOf, startOfDay } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
 import { statsOf } from "./stats.ts";
 import { glanceAt, readStored } from "./stored-line.ts";
@@ -75,6 +77,26 @@ export class SegmentReader {
     return this.#distrusting(() => this.#get(id));
   }
 
+  /** A step a day. */
+  *countOlderThan(cutoffs: Cutoffs): Generator<void, Census> {
+    const counts: DayCount[] = [];
+    const days = new Days(this.#root, undefined);
+    for (const day of days.all) {
+      this.#distrusting(() =>
+        days.open(day, (view) => {
+          const blocks = view.blocks(this.#zone, this.#distrusted);
+          counts.push(countDay(day, view, blocks, cutoffs, this.#zone));
+        }),
+      );
+      yield;
+    }
+    return {
+      patterns: counts.reduce((sum, { patterns }) => sum + patterns, 0),
+      bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
+      shares: counts.reverse().flatMap(({ shares }) => shares),
+    };
+  }
+
   #query(filter: Filter, request: PageRequest): Page {
     const page = new PageCollector(request);
     const { after } = request;
@@ -101,7 +123,7 @@ export class SegmentReader {
     const days = new Days(this.#root, filter.patternType);
     for (const day of days.all) {
       if (day > dayOf(newest)) continue;
-      if (day < dayOf(oldest) || page.isFull || isLate(endOfDay(day))) break;
+      if (day < dayOf(oldest) || page.isFull || isLate(startOfDay(day + 1) - 1n)) break;
       days.open(day, (view) => {
         for (const block of view.blocks(this.#zone, this.#distrusted)) {
           if (block.newest < oldest || page.isFullBefore(block.newest) || isLate(block.newest)) break;

@@ -127,6 +127,11 @@ export function countingMarks(marks: readonly Mark[], progressOf: ProgressOf): M
   return marks.filter((mark) => counts(mark, progressOf));
 }
 
+/** The folders of the days for whose lines marks wait. */
+export function awaitedDays(marks: readonly Mark[]): Set<string> {
+  return new Set(marks.flatMap(({ by }) => by?.day ?? []));
+}
+
 const NONE: ReadonlySet<number> = new Set();
 
 /** No name of a type has a space. */

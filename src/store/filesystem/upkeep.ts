@@ -17,37 +17,23 @@
  * are made not to wait for lines that go. A deletion rewrites a segment for replaced lines alone, too: what was
  * deleted is not left in there.
  */
-import { closeSync, openSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { systemCode } from "../../errors.ts";
-import { hashAt, NO_ID } from "../../pattern/id-hash.ts";
+import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
+import type { Cutoffs } from "../cutoffs.ts";
+import { startOfDay } from "../days.ts";
 import { syncPath, writeFileDurably } from "../durable.ts";
-import type { Block } from "./block-index.ts";
-import { CompressedWriter, endMerging, listBlocks, readBlock } from "./compressed.ts";
+import { CompressedWriter, endMerging } from "./compressed.ts";
 import type { IdIndex } from "./ids.ts";
 import type { KnownPatterns } from "./known.ts";
-import { dayFolder, dayOf, listDays, listSegments, segmentPath } from "./layout.ts";
-import { eachLine, readRange } from "./lines.ts";
-import { countingMarks, parseMarks, readMarks, replacedPath } from "./replaced.ts";
+import { dayFolder, listDays, listSegments, segmentPath } from "./layout.ts";
+import { type Leaving, NOTHING_LEAVES, oldOfType, withIds } from "./leaving.ts";
+import { copy, leavesAny, type Moved, movedFrom } from "./moved.ts";
+import { awaitedDays, countingMarks, type Mark, parseMarks, readMarks, replacedPath } from "./replaced.ts";
 import type { SegmentIds } from "./segment-ids.ts";
 import { headOf, type Segment, type Segments } from "./segments.ts";
-import { readStored } from "./stored-line.ts";
-
-/** What counts in one segment, copied to another file. */
-interface Moved {
-  readonly from: Segment;
-  /** How many lines were copied, and how many left out since they are replaced. */
-  kept: number;
-  replaced: number;
-  /** How many patterns were left out since they are deleted, and how many lines of any version. */
-  deleted: number;
-  old: number;
-}
-
-const NOTHING_MOVED = { kept: 0, replaced: 0, deleted: 0, old: 0 };
-/** Before every instant. */
-const NEVER = -(2n ** 63n);
 
 export class Upkeep {
   readonly #root: string;
@@ -59,6 +45,8 @@ export class Upkeep {
   readonly #unfinished = new Set<number>();
   /** Days that were written to since a rewriting began. */
   readonly #written = new Set<number>();
+  /** For which days' lines a day's marks wait, as far as that is known. */
+  readonly #awaited = new Map<number, ReadonlySet<string>>();
 
   constructor(root: string, zone: Zone, segments: Segments, ids: IdIndex, known: KnownPatterns) {
     this.#root = root;
@@ -70,6 +58,7 @@ export class Upkeep {
 
   noteWrite(day: number): void {
     this.#written.add(day);
+    this.#awaited.delete(day);
   }
 
   /** Before anything is written: a failed step must be done before what comes after it. */
@@ -86,7 +75,12 @@ export class Upkeep {
     const compressed = listSegments(this.#root, day).filter((name) => name.compressed);
     const merging = compressed.filter((name) => headOf(segmentPath(this.#root, day, name)).merging);
     if (merging.length > 0) syncPath(folder);
-    this.#settleMarks(day, new Set(merging.map(({ type }) => type)), forDeletion);
+    const name = dayFolder(day);
+    this.#settleMarks(
+      day,
+      new Set(merging.map(({ type }) => type)),
+      ({ by }) => forDeletion && by?.day === name,
+    );
     for (const name of merging) {
       this.#remove(this.#segments.at(day, name.type));
       syncPath(folder);
@@ -96,18 +90,35 @@ export class Upkeep {
   }
 
   /** Returns how many patterns went, each counted once whatever versions of it went. */
-  *deleteOlderThan(cutoff: bigint): Generator<void, number> {
-    const lastDay = dayOf(cutoff);
+  *deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
     let deleted = 0;
     for (const day of listDays(this.#root).reverse()) {
-      if (day > lastDay) break;
-      if (day < lastDay) deleted += this.#removeDay(day);
-      else
-        for (const type of this.#typesOf(day)) deleted += (yield* this.#rewrite(day, type, cutoff)).deleted;
+      if (startOfDay(day) >= cutoffs.latest) break;
+      deleted += yield* this.#deleteOn(day, cutoffs);
       yield;
     }
     yield* this.#ids.tidy();
     return deleted;
+  }
+
+  /** Returns how many patterns went, of which every line goes. */
+  *forget(ids: readonly string[]): Generator<void, number> {
+    let forgotten = 0;
+    const places = new Map<number, Set<string>>();
+    for (const id of ids) {
+      if (this.#known.find(id)) forgotten += 1;
+      for (const { segment } of this.#ids.find(hashId(id))) {
+        const types = places.get(segment.day) ?? new Set();
+        places.set(segment.day, types.add(segment.type));
+      }
+      yield;
+    }
+    const leaving = withIds(ids, this.#zone);
+    for (const [day, types] of [...places].sort(([a], [b]) => a - b)) {
+      for (const type of types) yield* this.#rewrite(day, type, leaving);
+    }
+    yield* this.#ids.tidy();
+    return forgotten;
   }
 
   /** Returns how many segments were compressed. */
@@ -117,7 +128,7 @@ export class Upkeep {
       if (day >= beforeDay) break;
       for (const type of this.#typesOf(day)) {
         if (this.#segments.at(day, type).size === 0) continue;
-        yield* this.#rewrite(day, type, NEVER);
+        yield* this.#rewrite(day, type, NOTHING_LEAVES);
         compressed += 1;
       }
     }
@@ -125,14 +136,30 @@ export class Upkeep {
     return compressed;
   }
 
+  *#deleteOn(day: number, cutoffs: Cutoffs): Generator<void, number> {
+    const types = this.#typesOf(day);
+    const isWhole = (type: string) => !cutoffs.hasKeepTags && cutoffs.of(type) >= startOfDay(day + 1);
+    const whole = new Set(types.filter(isWhole));
+    // By age alone no day goes before an older one: then no mark waits for what goes but of the day itself.
+    if (whole.size > 0 && !cutoffs.isPlain) this.#release(day, whole);
+    let deleted = this.#removeTypes(day, whole);
+    for (const type of types) {
+      if (isWhole(type) || cutoffs.of(type) <= startOfDay(day)) continue;
+      deleted += yield* this.#rewrite(day, type, oldOfType(type, cutoffs, this.#zone));
+    }
+    return deleted;
+  }
+
   /**
-   * Leaves out what is older than the cutoff, if there is one, and does nothing if that is nothing. A writer that
-   * comes to the day meanwhile has it done again, in one step.
+   * Leaves out what is to leave, and does nothing if that is nothing. A writer that comes to the day meanwhile has
+   * it done again, in one step. Returns how many patterns left.
    */
-  *#rewrite(day: number, type: string, cutoff: bigint): Generator<void, { readonly deleted: number }> {
+  *#rewrite(day: number, type: string, leaving: Leaving): Generator<void, number> {
+    if (leaving !== NOTHING_LEAVES && !(yield* leavesAny(this.#sourcesOf(day, type), leaving, this.#ids)))
+      return 0;
     const path = segmentPath(this.#root, day, { type, compressed: true });
     for (let hurried = false; ; hurried = true) {
-      this.settle(day, cutoff !== NEVER);
+      this.settle(day, leaving !== NOTHING_LEAVES);
       this.#written.delete(day);
       const sources = this.#sourcesOf(day, type);
       const generation = Math.max(Date.now(), this.#segments.at(day, type).generation + 1);
@@ -140,50 +167,20 @@ export class Upkeep {
       const out = new CompressedWriter(`${path}.new`, { generation, merging });
       const ids = this.#ids.create({ path, compressed: true, generation });
       try {
-        const all = sources.map((from) => ({ from, ...NOTHING_MOVED }));
-        for (const moved of all) for (const _ of this.#copy(moved, out, ids, cutoff)) if (!hurried) yield;
+        const all = sources.map((from) => movedFrom(from, this.#known.replacedOf(from)));
+        for (const moved of all)
+          for (const _ of copy(moved, { out, ids }, leaving, this.#ids)) if (!hurried) yield;
         out.finish();
         if (!hurried) yield;
         if (this.#written.has(day)) continue;
-        if (cutoff !== NEVER && all.every(({ old }) => old === 0)) return NOTHING_MOVED;
+        if (leaving !== NOTHING_LEAVES && all.every(({ left }) => left === 0)) return 0;
         this.#publish(day, type, all, ids, generation);
-        return { deleted: all.reduce((sum, { deleted }) => sum + deleted, 0) };
+        return all.reduce((sum, { patternsLeft }) => sum + patternsLeft, 0);
       } finally {
         out.close();
         out.discard();
       }
     }
-  }
-
-  *#copy(moved: Moved, out: CompressedWriter, ids: SegmentIds, cutoff: bigint): Generator<void, void> {
-    const replaced = this.#known.replacedOf(moved.from);
-    for (const { block, bytes } of textOf(moved.from, this.#ids.blocksOf(moved.from))) {
-      const span = { oldest: block.oldest > cutoff ? block.oldest : cutoff, newest: block.newest };
-      let line = 0;
-      eachLine({ bytes, offset: block.from }, (text, offset) => {
-        const hash = hashAt(block.hashes, line);
-        line += 1;
-        const isReplaced = replaced.has(offset);
-        if (hash !== NO_ID && this.#isOld(block, text, cutoff)) {
-          moved.old += 1;
-          if (!isReplaced) moved.deleted += 1;
-        } else if (isReplaced) moved.replaced += 1;
-        else {
-          const { end, endsBlock } = out.addLine(text);
-          ids.add(hash, span, end);
-          if (endsBlock) ids.endBlock();
-          moved.kept += 1;
-        }
-      });
-      yield;
-    }
-  }
-
-  #isOld(block: Block, line: Buffer, cutoff: bigint): boolean {
-    if (block.newest < cutoff) return true;
-    if (block.oldest >= cutoff) return false;
-    const stored = readStored(line, this.#zone);
-    return stored !== undefined && stored.instant < cutoff;
   }
 
   /** One step: nobody writes meanwhile. */
@@ -201,6 +198,7 @@ export class Upkeep {
       this.#ids.discardFile(segment);
       this.#ids.flush(segment);
     } else {
+      this.#release(day, new Set([type]));
       for (const { from } of all.toReversed()) this.#remove(from);
     }
     syncPath(dirname(path));
@@ -209,18 +207,37 @@ export class Upkeep {
   }
 
   /** Returns how many patterns went. */
-  #removeDay(day: number): number {
+  #removeTypes(day: number, types: ReadonlySet<string>): number {
+    if (types.size === 0) return 0;
     this.settle(day, true);
     this.#unfinished.add(day);
     let deleted = 0;
     for (const segment of this.#segments.on(day).reverse()) {
+      if (!types.has(segment.type)) continue;
       deleted += this.#ids.patternsOf(segment) - this.#known.replacedOf(segment).size;
       this.#remove(segment);
     }
     syncPath(join(this.#root, dayFolder(day)));
     this.settle(day);
-    this.#removeEmptyFolders(day);
+    if (listSegments(this.#root, day).length === 0) this.#removeEmptyFolders(day);
     return deleted;
+  }
+
+  /**
+   * Before lines go whose older versions stay elsewhere, on days that are kept for longer: what those marks wait for
+   * is about to be no more, and they count all the same.
+   */
+  #release(gone: number, types: ReadonlySet<string>): void {
+    const name = dayFolder(gone);
+    for (const day of listDays(this.#root)) {
+      if (day === gone) continue;
+      const awaited = this.#awaited.get(day) ?? awaitedDays(parseMarks(readMarks(this.#root, day)));
+      this.#awaited.set(day, awaited);
+      if (!awaited.has(name)) continue;
+      this.#settleMarks(day, new Set(), ({ by }) => by?.day === name && types.has(by.type));
+      this.#known.forget(day);
+      this.#awaited.delete(day);
+    }
   }
 
   /** The index first: it must not outlive what it was made for. */
@@ -244,8 +261,8 @@ export class Upkeep {
     }
   }
 
-  /** Drops every mark whose line is no more, or is in an .ndjson that is merged. */
-  #settleMarks(day: number, merged: ReadonlySet<string>, forDeletion: boolean): void {
+  /** Drops every mark whose line is no more, or is in an .ndjson that is merged; released ones wait for nothing. */
+  #settleMarks(day: number, merged: ReadonlySet<string>, isReleased: (mark: Mark) => boolean): void {
     const text = readMarks(this.#root, day);
     const settled = countingMarks(parseMarks(text), this.#progressOf)
       .filter(({ type, gz, offset }) =>
@@ -253,7 +270,7 @@ export class Upkeep {
           ? !merged.has(type) && offset < this.#segments.at(day, type).size
           : this.#segments.compressed(day, type)?.generation === gz,
       )
-      .map((mark) => (forDeletion && mark.by?.day === dayFolder(day) ? { ...mark, by: undefined } : mark))
+      .map((mark) => (isReleased(mark) ? { ...mark, by: undefined } : mark))
       .map((mark) => `${JSON.stringify(mark)}\n`)
       .join("");
     const path = replacedPath(this.#root, day);
@@ -264,8 +281,8 @@ export class Upkeep {
     if (text !== "") syncPath(dirname(path));
   }
 
-  #typesOf(day: number): Set<string> {
-    return new Set(listSegments(this.#root, day).map(({ type }) => type));
+  #typesOf(day: number): string[] {
+    return [...new Set(listSegments(this.#root, day).map(({ type }) => type))];
   }
 
   #sourcesOf(day: number, type: string): Segment[] {
@@ -273,20 +290,4 @@ export class Upkeep {
   }
 
   readonly #progressOf = (day: number, type: string) => this.#segments.progress(day, type);
-}
-
-function* textOf(
-  { path, compressed }: Segment,
-  blocks: readonly Block[],
-): Generator<{ readonly block: Block; readonly bytes: Buffer }, void> {
-  const fd = openSync(path, "r");
-  try {
-    const packed = compressed ? listBlocks(fd, path) : undefined;
-    for (const block of blocks) {
-      const next = packed?.next().value;
-      yield { block, bytes: next ? readBlock(fd, path, next).bytes : readRange(fd, block) };
-    }
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -4,6 +4,7 @@ import { hashId, type IdHash } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
+import type { Cutoffs } from "../cutoffs.ts";
 import { isTaken, syncPath } from "../durable.ts";
 import { BloomFilter } from "./bloom.ts";
 import { IdIndex } from "./ids.ts";
@@ -112,13 +113,18 @@ export class SegmentWriter {
   }
 
   /** Each step is short; patterns may be written between two. */
-  deleteOlderThan(cutoff: bigint): Generator<void, number> {
-    return this.#upkeep.deleteOlderThan(cutoff);
+  deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
+    return this.#upkeep.deleteOlderThan(cutoffs);
   }
 
   /** Likewise. */
   compress(beforeDay: number): Generator<void, number> {
     return this.#upkeep.compress(beforeDay);
+  }
+
+  /** Likewise. */
+  forget(ids: readonly string[]): Generator<void, number> {
+    return this.#upkeep.forget(ids);
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import type { Backend, OpenOptions } from "../backend.ts";
 import { makeFolder } from "../durable.ts";
 import { GuardedBackend, inOurTerms } from "../guarded.ts";
 import { acquireLock, type WriterLock } from "../lock.ts";
+import { PatternCounter } from "./census.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
 import { configureWriter, createStore, isStore, openReader, openWriter, storeFile } from "./file.ts";
 import { PatternReader } from "./reader.ts";
@@ -85,6 +86,7 @@ function backendOf(
   held?: { lock: WriterLock; writer: PatternWriter },
 ): Backend {
   const reader = new PatternReader(db);
+  const counter = new PatternCounter(db);
   return new GuardedBackend({
     metadata: readMetadata(db),
     path,
@@ -92,6 +94,7 @@ function backendOf(
     get: (id) => reader.get(id),
     query: (filter, page) => reader.page(filter, page),
     stats: () => ({ ...reader.counts(), bytes: bytesOf(path) }),
+    countOlderThan: (cutoffs) => counter.countOlderThan(cutoffs),
     scan: (filter, visit) => scan(db, filter, visit),
     close: () => {
       try {

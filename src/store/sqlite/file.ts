@@ -30,7 +30,7 @@ const USER_VERSION_AT = 60;
 const APPLICATION_ID_AT = 68;
 
 /** How long a call waits for somebody else's transaction (a person in the sqlite3 shell). */
-const BUSY_MS = 5000;
+export const BUSY_MS = 5000;
 
 /** The files that SQLite keeps beside a database. */
 export const COMPANIONS = ["-wal", "-shm", "-journal"];
@@ -97,6 +97,8 @@ export function configureWriter(db: Connection, durability: "fsync" | "os"): voi
   db.pragma("wal_autocheckpoint = 10000");
   db.pragma("cache_size = -32768");
   db.pragma("temp_store = MEMORY");
+  // Of what is replaced or deleted nothing is left in pages that are written anyway.
+  db.pragma("secure_delete = FAST");
   // A crash may have left commits in the WAL that are readable and not durable. A sender that sends one of them
   // again is told that it is stored, so they have to be: a checkpoint syncs them.
   if (durability === "fsync") db.pragma("wal_checkpoint(PASSIVE)");

@@ -1,16 +1,10 @@
-import * as v from "valibot";
 import { messageOf, systemCode } from "../../errors.ts";
-import { indexedFields } from "../../pattern/parse.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
-import { isObject } from "../../pattern/schema.ts";
 import { NotStorable, type Outcome } from "../backend.ts";
+import type { Cutoffs } from "../cutoffs.ts";
 import type { Connection } from "./driver.ts";
-
-interface Known {
-  readonly seq: bigint;
-  readonly instant: bigint;
-  readonly line: Buffer;
-}
+import { DatabaseUpkeep, type Known } from "./upkeep.ts";
+import { WordIndex } from "./words.ts";
 
 /** The line is bound as bytes: SQLite takes them as text by half the work of a round through a string. */
 const INSERT = `
@@ -19,39 +13,29 @@ VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT)) ON CONFLICT (pattern_id) DO NOTHIN
 const UPDATE = `
 UPDATE patterns SET pattern_type = ?, timestamp = ?, instant = ?, project = ?, session = ?, host = ?,
   line = CAST(? AS TEXT) WHERE seq = ?`;
-const OLDER = `
-SELECT seq, instant, CAST(line AS BLOB) AS line FROM patterns WHERE instant < ? ORDER BY instant LIMIT ?`;
 const KNOWN = "SELECT seq, instant, CAST(line AS BLOB) AS line FROM patterns WHERE pattern_id = ?";
 
-/** The most rows of `patterns` that one transaction deletes, and of free pages that one gives back. */
-const STEP_ROWS = 500;
-const STEP_PAGES = 1000;
-
-const MAX_INSTANT = 2n ** 63n - 1n;
-const MIN_INSTANT = -(2n ** 63n);
-
-const pageCount = v.pipe(v.number(), v.integer());
+const REMEMBERED = "SELECT substr(key, 11) FROM store WHERE key > 'forgotten ' AND key < 'forgotten!'";
+const REMEMBER = "INSERT INTO store (key, value) VALUES ('forgotten ' || ?, ?) ON CONFLICT DO NOTHING";
 
 export class PatternWriter {
   readonly #db;
-  readonly #older;
-  readonly #delete;
   readonly #insert;
   readonly #update;
   readonly #known;
   readonly #tags;
   readonly #agents;
+  readonly #upkeep;
   readonly #batch;
 
   constructor(db: Connection) {
     this.#db = db;
-    this.#older = db.prepare<[bigint, number], Known>(OLDER).safeIntegers();
-    this.#delete = db.prepare("DELETE FROM patterns WHERE seq = ?");
     this.#insert = db.prepare(INSERT);
     this.#update = db.prepare(UPDATE);
     this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
     this.#tags = new WordIndex(db, "pattern_tags", "tag");
     this.#agents = new WordIndex(db, "pattern_agents", "agent");
+    this.#upkeep = new DatabaseUpkeep(db, [this.#tags, this.#agents]);
     this.#batch = db.transaction((patterns: readonly Pattern[]) =>
       patterns.map((one, index) => this.#saveAt(index, one)),
     );
@@ -66,42 +50,29 @@ export class PatternWriter {
     return this.#batch.immediate(patterns);
   }
 
-  /** Oldest first, a transaction a step; then gives the space back to the file system. */
-  *deleteOlderThan(cutoff: bigint): Generator<void, number> {
-    let deleted = 0;
-    for (let rows = STEP_ROWS; rows === STEP_ROWS; deleted += rows) {
-      rows = this.#db.transaction(() => this.#deleteSome(cutoff)).immediate();
-      yield;
-    }
-    for (let free = this.#freePages(); free > 0; ) {
-      this.#db.pragma(`incremental_vacuum(${STEP_PAGES})`);
-      yield;
-      const left = this.#freePages();
-      free = left < free ? left : 0;
-    }
-    return deleted;
+  deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
+    return this.#upkeep.deleteOlderThan(cutoffs);
   }
 
-  /** A database has no files to compress: what serves it instead is done, and none is counted. */
-  *compress(): Generator<void, number> {
-    this.#db.pragma("optimize");
-    yield;
-    this.#db.pragma("wal_checkpoint(PASSIVE)");
-    return 0;
+  compress(): Generator<void, number> {
+    return this.#upkeep.compress();
   }
 
-  #deleteSome(cutoff: bigint): number {
-    const before = cutoff > MAX_INSTANT ? MAX_INSTANT : cutoff < MIN_INSTANT ? MIN_INSTANT : cutoff;
-    const old = this.#older.all(before, STEP_ROWS);
-    for (const known of old) {
-      this.#forget(known);
-      this.#delete.run(known.seq);
-    }
-    return old.length;
+  forget(ids: readonly string[]): Generator<void, number> {
+    return this.#upkeep.forget(ids);
   }
 
-  #freePages(): number {
-    return v.parse(pageCount, this.#db.pragma("freelist_count", { simple: true }));
+  remembered(): string[] {
+    return this.#db.prepare<[], string>(REMEMBERED).pluck().all();
+  }
+
+  remember(hashes: readonly string[]): void {
+    const insert = this.#db.prepare<[string, string]>(REMEMBER);
+    const time = new Date().toISOString();
+    const all = this.#db.transaction(() => {
+      for (const hash of hashes) insert.run(hash, time);
+    });
+    all.immediate();
   }
 
   #saveAt(index: number, pattern: Pattern): Outcome {
@@ -129,41 +100,11 @@ export class PatternWriter {
     if (!known) return undefined;
     if (instant < known.instant) return "superseded";
     if (instant === known.instant && known.line.equals(pattern.line)) return "superseded";
-    this.#forget(known);
+    this.#upkeep.dropWords(known);
     this.#update.run(...columns, known.seq);
     this.#tags.add(pattern.tags, instant, known.seq);
     this.#agents.add(pattern.agents, instant, known.seq);
     return "replaced";
-  }
-
-  /** Which words a version had is in its line; an index by `seq` would cost every insertion. */
-  #forget(known: Known): void {
-    const value: unknown = JSON.parse(known.line.toString("utf8"));
-    const { tags, agents } = indexedFields(isObject(value) ? value : {});
-    this.#tags.remove(tags, known.instant, known.seq);
-    this.#agents.remove(agents, known.instant, known.seq);
-  }
-}
-
-/** The rows of a pattern in `pattern_tags` or `pattern_agents`. */
-class WordIndex {
-  readonly #insert;
-  readonly #delete;
-
-  constructor(db: Connection, table: "pattern_tags" | "pattern_agents", column: "tag" | "agent") {
-    // Two words with different lone surrogates are one once they are text for SQLite.
-    this.#insert = db.prepare(
-      `INSERT INTO ${table} (${column}, instant, seq) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
-    );
-    this.#delete = db.prepare(`DELETE FROM ${table} WHERE ${column} = ? AND instant = ? AND seq = ?`);
-  }
-
-  add(words: readonly string[], instant: bigint, seq: number | bigint): void {
-    for (const word of words) this.#insert.run(word.toWellFormed(), instant, seq);
-  }
-
-  remove(words: readonly string[], instant: bigint, seq: number | bigint): void {
-    for (const word of words) this.#delete.run(word.toWellFormed(), instant, seq);
   }
 }
 

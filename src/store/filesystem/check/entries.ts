@@ -4,7 +4,8 @@ import { lstatSync, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "../../../errors.ts";
 import { isOpenToOthers } from "../../finding.ts";
-import { ASIDE_FOLDER, LOCK_FILE, METADATA_FILE, parseDay } from "../layout.ts";
+import { UPKEEP_FILE } from "../../upkeep-file.ts";
+import { ASIDE_FOLDER, FORGOTTEN_FILE, LOCK_FILE, METADATA_FILE, parseDay } from "../layout.ts";
 import { type Fault, fault } from "./fault.ts";
 
 const FILE_MODE = 0o600;
@@ -14,6 +15,7 @@ const SEGMENT = new RegExp(`^${TYPE}\\.ndjson(\\.gz)?$`);
 const INDEX = new RegExp(`^\\.(${TYPE})(\\.gz)?\\.index$`);
 const UNPUBLISHED = new RegExp(`^(\\.replaced|${TYPE}\\.ndjson\\.gz)\\.new$`);
 const DEPTH_OF_DAYS = 3;
+const OWN_FILES = [METADATA_FILE, LOCK_FILE, FORGOTTEN_FILE, UPKEEP_FILE];
 
 type Form = "file" | "folder" | "leftover" | "index" | undefined;
 
@@ -38,8 +40,8 @@ function* checkFolder(root: string, path: string, depth: number): Generator<Faul
 
 function formOf(name: string, depth: number): Form {
   if (depth === 0) {
-    if (name === METADATA_FILE || name === LOCK_FILE) return "file";
-    if (name === `${METADATA_FILE}.new`) return "leftover";
+    if (OWN_FILES.includes(name)) return "file";
+    if (OWN_FILES.some((own) => name === `${own}.new`)) return "leftover";
     return name === ASIDE_FOLDER || /^\d{4}$/.test(name) ? "folder" : undefined;
   }
   if (depth < DEPTH_OF_DAYS) return /^\d{2}$/.test(name) ? "folder" : undefined;

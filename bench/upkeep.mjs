@@ -1,0 +1,217 @@
+/**
+ * `npm run bench:upkeep`: what senders notice of a deletion of a tenth of the store under half of the load that the daemon
+ * takes, and how long SQLite's write lock is held at once; on files, what the deletion of whole days costs beside the
+ * unlinking of as many files.
+ */
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { openStore } from "../dist/store/open.js";
+import { startDaemon } from "./daemon.mjs";
+import { generatePatterns } from "./generate.mjs";
+import { describeMachine } from "./machine.mjs";
+import { runBenchmark } from "./main.mjs";
+import { BACKENDS, count, known } from "./options.mjs";
+import { machineLines } from "./report.mjs";
+import { startLoad } from "./upkeep/load.mjs";
+
+const USAGE = `node bench/upkeep.mjs [options]
+  --patterns N      in the store, over 100 days: a tenth of them is deleted (500000)
+  --seconds S       how long the load is measured before the deletion (10)
+  --rate R          patterns a second of the load (half of what the daemon was measured to take)
+  --backend NAME    filesystem or sqlite; repeatable (both)
+  --folder FOLDER   on which disk; in a tmpfs nothing is durable (/var/tmp)
+  --json FILE       also keep every figure there`;
+const DAY_MS = 86_400_000;
+const DAYS = 100;
+const PROBE_LINES = 40_000;
+const program = (name) => fileURLToPath(new URL(name, import.meta.url));
+
+await runBenchmark({ readOptions, usage: USAGE, bench });
+
+/** @param {readonly string[]} args */
+function readOptions(args) {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      patterns: { type: "string", default: "500000" },
+      seconds: { type: "string", default: "10" },
+      rate: { type: "string" },
+      backend: { type: "string", multiple: true, default: BACKENDS },
+      folder: { type: "string", default: "/var/tmp" },
+      json: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const { patterns, seconds, rate, backend, folder, ...rest } = values;
+  return {
+    ...rest,
+    patterns: count("--patterns", patterns),
+    seconds: count("--seconds", seconds),
+    rate: rate === undefined ? undefined : count("--rate", rate),
+    backends: known(backend),
+    folder: resolve(folder),
+  };
+}
+
+/**
+ * @param {ReturnType<typeof readOptions>} options
+ * @param {string} scratch
+ * @param {import("./children.mjs").Children} children
+ * @param {AbortSignal} signal
+ */
+async function bench({ patterns, seconds, rate, backends, json }, scratch, children, signal) {
+  const file = join(scratch, "patterns.ndjson");
+  const firstMs = Date.now() - DAYS * DAY_MS;
+  await generatePatterns(file, patterns, signal, { firstMs, spanMs: DAYS * DAY_MS });
+  const probe = join(scratch, "probe.ndjson");
+  await generatePatterns(probe, PROBE_LINES, signal, { firstMs: Date.now() - 60_000, spanMs: 60_000 });
+  const lines = readFileSync(probe, "utf8").trimEnd().split("\n");
+  await writeFile(
+    probe,
+    lines.map((line) => `${line.replace('"pattern_id":"', '"pattern_id":"probe-')}\n`).join(""),
+  );
+  const machine = describeMachine(scratch);
+  console.log(
+    [
+      ...machineLines(machine),
+      `patterns  ${patterns.toLocaleString("en")}, a tenth of them to be deleted\n`,
+    ].join("\n"),
+  );
+  const figures = [];
+  for (const backend of backends) {
+    const folder = join(scratch, backend);
+    mkdirSync(join(folder, "patternd"), { recursive: true });
+    const path = join(folder, "patternd", "patterns");
+    await children.run(program("upkeep/fill.mjs"), [backend, path, file]);
+    const unlinking = backend === "filesystem" ? await measureUnlinking(path, scratch) : undefined;
+    const figure = await measure(children, { backend, folder, probe, lines, seconds, rate });
+    figures.push({ backend, ...figure, ...unlinking });
+    report(figures.at(-1));
+  }
+  if (json !== undefined)
+    await writeFile(json, `${JSON.stringify({ machine, patterns, figures }, null, 2)}\n`);
+}
+
+async function measure(children, { backend, folder, probe, lines, seconds, rate: wantedRate }) {
+  const watched = join(folder, "longest.json");
+  const watch = `${pathToFileURL(program("upkeep/watch.mjs"))}?${encodeURIComponent(watched)}`;
+  const nodeOptions = backend === "sqlite" ? ["--import", watch] : [];
+  const { ingest, stop } = await startDaemon(children, { backend, folder, nodeOptions });
+  const control = join(folder, "patternd", "control.sock");
+  const sending = await children.run(program("send.mjs"), [ingest, probe, "1"]);
+  const capacity = PROBE_LINES / sending.seconds;
+  const rate = wantedRate ?? Math.round(capacity / 2);
+  const load = await startLoad(ingest, lines, rate);
+  await setTimeout(2_000);
+  const quietFrom = performance.now();
+  await setTimeout(seconds * 1_000);
+  const jobFrom = performance.now();
+  const job = await post(control, "/v1/jobs/retention");
+  const jobTo = performance.now();
+  await setTimeout(500);
+  await load.stop();
+  await stop();
+  return {
+    capacity: Math.round(capacity),
+    rate,
+    quiet: quantiles(load.latencies(quietFrom, jobFrom)),
+    during: quantiles(load.latencies(jobFrom, jobTo)),
+    job,
+    longestMs: backend === "sqlite" ? JSON.parse(readFileSync(watched, "utf8")) : undefined,
+  };
+}
+
+/** The days that are to be deleted, from copies: by the store, and file by file. */
+async function measureUnlinking(path, scratch) {
+  const [stored, plain] = [join(scratch, "stored"), join(scratch, "plain")];
+  cpSync(path, stored, { recursive: true });
+  const cutoffDay = Math.floor(Date.now() / DAY_MS) - 90;
+  const days = daysIn(stored).filter(({ day }) => day < cutoffDay);
+  for (const { folder } of days) cpSync(join(stored, folder), join(plain, folder), { recursive: true });
+  const files = days.flatMap(({ folder }) =>
+    readdirSync(join(plain, folder)).map((name) => join(plain, folder, name)),
+  );
+  const unlinkingMs = await timed(async () => {
+    for (const file of files) unlinkSync(file);
+    for (const { folder } of days) rmdirSync(join(plain, folder));
+  });
+  const store = await openStore("filesystem", {
+    path: stored,
+    durability: "fsync",
+    timezone: "UTC",
+    readOnly: false,
+  });
+  const cutoff = BigInt(cutoffDay) * BigInt(DAY_MS) * 1_000_000n;
+  let deleted = 0;
+  const deletionMs = await timed(async () => {
+    deleted = await store.deleteOlderThan(cutoff);
+  });
+  await store.close();
+  return {
+    wholeDays: { days: days.length, files: files.length, patterns: deleted, deletionMs, unlinkingMs },
+  };
+}
+
+function daysIn(path) {
+  const inner = (folder) =>
+    readdirSync(join(path, folder))
+      .filter((name) => /^\d+$/.test(name))
+      .map((name) => join(folder, name));
+  return inner("")
+    .flatMap(inner)
+    .flatMap(inner)
+    .map((folder) => ({ folder, day: Date.parse(`${folder.replaceAll("/", "-")}T00:00:00Z`) / DAY_MS }));
+}
+
+function post(socketPath, path) {
+  return new Promise((resolve, reject) => {
+    const asked = request({ method: "POST", socketPath, path }, (response) => {
+      let body = "";
+      response.on("data", (chunk) => {
+        body += chunk;
+      });
+      response.on("end", () => {
+        const { shares, ...report } = JSON.parse(body);
+        resolve(report);
+      });
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+function report({ backend, capacity, rate, quiet, during, job, longestMs, wholeDays }) {
+  const ms = ({ p50, p99, max }) => `${p50.toFixed(1)} / ${p99.toFixed(1)} / ${max.toFixed(1)}`;
+  console.log(`${backend}: ${rate.toLocaleString("en")} patterns/s of ${capacity.toLocaleString("en")}`);
+  console.log(
+    `  ack p50 / p99 / max, ms   quiet ${ms(quiet)}   during the job ${ms(during)}   p99 ${(during.p99 / quiet.p99).toFixed(2)} times`,
+  );
+  console.log(
+    `  the job                   ${job.patterns.toLocaleString("en")} patterns in ${(job.ms / 1000).toFixed(1)} s, ${job.bytes_before.toLocaleString("en")} to ${job.bytes_after.toLocaleString("en")} bytes`,
+  );
+  if (longestMs)
+    console.log(
+      `  write lock, longest, ms   the job ${longestMs.job.toFixed(1)}, a batch of patterns ${longestMs.batch.toFixed(1)}`,
+    );
+  if (wholeDays)
+    console.log(
+      `  whole days, without load  ${wholeDays.days} days, ${wholeDays.files} files: ${wholeDays.deletionMs.toFixed(0)} ms; unlinking alone ${wholeDays.unlinkingMs.toFixed(0)} ms`,
+    );
+}
+
+async function timed(work) {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
+
+function quantiles(times) {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share) => sorted[Math.floor(sorted.length * share)] ?? 0;
+  return { p50: at(0.5), p99: at(0.99), max: sorted.at(-1) ?? 0, count: sorted.length };
+}

@@ -1,0 +1,120 @@
+/**
+ * Patterns that are to be gone for good: from the store, and from whatever else of ours holds them. The store remembers
+ * their ids first; from then on none of them comes back, from wherever it is sent again.
+ */
+import { dirname, join } from "node:path";
+import { isObject } from "../pattern/schema.ts";
+import type { Zone } from "../pattern/zone.ts";
+import { parseKept } from "../queue/kept-record.ts";
+import type { RejectedReview } from "../queue/replay.ts";
+import type { Backend, Position } from "../store/backend.ts";
+import type { Filter } from "../store/filter.ts";
+import type { StorePlace } from "../store/open.ts";
+import { upkeepFile } from "../store/upkeep-file.ts";
+import { filesIn, forgetIn } from "./files.ts";
+import { anyOf, type IsMeant, matching, withIds } from "./meant.ts";
+
+const PAGE = 1_000;
+const ASIDE = ".aside";
+const ANY = /(?:)/;
+
+/** Ids, or everything that a filter finds. */
+export interface Wanted {
+  readonly ids: readonly string[];
+  readonly filter: Filter | undefined;
+}
+
+export interface ForgetReport {
+  readonly dry_run: boolean;
+  /** That were in the store. */
+  readonly patterns: number;
+  /** Lines that were kept since they were rejected, here or in an import. */
+  readonly rejected: number;
+  /** Lines that emitters had left. */
+  readonly outbox: number;
+  /** Lines of files that were kept aside. */
+  readonly aside: number;
+}
+
+export interface Places {
+  readonly store: StorePlace;
+  readonly spool: string;
+  readonly rejected: string;
+  readonly outbox: string;
+}
+
+export interface Parts {
+  readonly store: Pick<Backend, "get" | "query" | "forget">;
+  readonly zone: Zone;
+  readonly review: Pick<RejectedReview, "purge">;
+  readonly places: Places;
+  /** Whether the outbox is taken in by somebody, who leaves out what is forgotten. */
+  readonly isServed: boolean;
+}
+
+/** Everything that is to be forgotten must have come to the store before. May be called again after an error. */
+export async function forget(parts: Parts, { ids, filter }: Wanted, isDry: boolean): Promise<ForgetReport> {
+  const found = new Set<string>();
+  if (filter) for await (const id of idsOf(parts.store, filter)) found.add(id);
+  const named = ids.filter((id) => !found.has(id));
+  const count = isDry ? found.size + (await countOf(parts.store, named)) : 0;
+  for (const id of named) found.add(id);
+  const all = [...found];
+  const patterns = isDry ? count : await forgetAll(parts.store, all);
+  const isMeant = filter ? anyOf(withIds(all), matching(filter, parts.zone)) : withIds(all);
+  const { places, review, isServed } = parts;
+  const inRejected = await review.purge({}, isDry, (kept) =>
+    kept.patternId !== undefined && found.has(kept.patternId) ? true : isMeant(kept.bytes),
+  );
+  const sum = (files: readonly string[], meant: IsMeant) =>
+    files.reduce((lines, file) => lines + forgetIn(file, meant, isDry), 0);
+  const imports = sum(filesIn(places.rejected, /^imports-.*\.ndjson$/), (record) => isMeant(lineIn(record)));
+  return {
+    dry_run: isDry,
+    patterns,
+    rejected: inRejected.lines + imports,
+    outbox: isServed ? 0 : sum(filesIn(places.outbox, /^[^.]/), isMeant),
+    aside: sum(asideFiles(places), isMeant),
+  };
+}
+
+/** What was kept aside of the store, the spool and the outbox. */
+export function asideFiles({ store, spool, outbox }: Places): string[] {
+  const beside = upkeepFile(store);
+  const ofStore =
+    store.backend === "filesystem"
+      ? filesIn(join(dirname(beside), ASIDE), ANY)
+      : filesIn(dirname(beside), /\.aside-.*\.ndjson$/).filter((file) => file.startsWith(databaseOf(beside)));
+  return [...ofStore, ...filesIn(join(spool, ASIDE), ANY), ...filesIn(join(outbox, ASIDE), ANY)];
+}
+
+function databaseOf(beside: string): string {
+  return beside.slice(0, beside.lastIndexOf(".upkeep"));
+}
+
+async function* idsOf(store: Parts["store"], filter: Filter): AsyncGenerator<string> {
+  let after: Position | undefined;
+  do {
+    const { lines, next } = await store.query(filter, { limit: PAGE, after });
+    for (const line of lines) {
+      const value: unknown = JSON.parse(line);
+      if (isObject(value) && typeof value.pattern_id === "string") yield value.pattern_id;
+    }
+    after = next;
+  } while (after);
+}
+
+async function countOf(store: Parts["store"], ids: readonly string[]): Promise<number> {
+  let patterns = 0;
+  for (const id of new Set(ids)) if ((await store.get(id)) !== undefined) patterns += 1;
+  return patterns;
+}
+
+async function forgetAll(store: Parts["store"], ids: readonly string[]): Promise<number> {
+  return ids.length === 0 ? 0 : store.forget(ids);
+}
+
+/** What an import kept is a record with the line in it. */
+function lineIn(record: Buffer): Buffer {
+  return parseKept(record)?.bytes ?? record;
+}

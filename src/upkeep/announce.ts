@@ -1,0 +1,70 @@
+/** Whether a scheduled deletion goes ahead, or is announced first: nobody's history goes without a word. Pure. */
+import { isShorter, type RetentionPolicy } from "./policy.ts";
+
+export const REASONS = ["first", "imported", "shortened", "large"] as const;
+export type Reason = (typeof REASONS)[number];
+
+/** A deletion that was announced. Moments are milliseconds since the epoch. */
+export interface Planned {
+  readonly announced: number;
+  /** When it goes ahead at the earliest. */
+  readonly due: number;
+  readonly reasons: readonly Reason[];
+  readonly policy: RetentionPolicy;
+  /** How many patterns, when it was announced. */
+  readonly patterns: number;
+  readonly byType: Readonly<Record<string, number>>;
+}
+
+export interface Past {
+  /** Under which the last scheduled deletion went; undefined if there was none. */
+  readonly settled: RetentionPolicy | undefined;
+  /** Whether patterns were imported since the last deletion or announcement. */
+  readonly imported: boolean;
+  readonly planned: Planned | undefined;
+}
+
+export interface Wanted {
+  readonly policy: RetentionPolicy;
+  /** How many patterns would go, by type, and how many there are. */
+  readonly byType: Readonly<Record<string, number>>;
+  readonly patterns: number;
+  readonly total: number;
+}
+
+export type Decision =
+  | { readonly do: "delete" }
+  | { readonly do: "wait"; readonly planned: Planned }
+  | { readonly do: "announce"; readonly planned: Planned };
+
+export function decide(wanted: Wanted, past: Past, now: number, graceMs: number): Decision {
+  const { policy, patterns, byType } = wanted;
+  if (patterns === 0) return { do: "delete" };
+  const reasons = REASONS.filter((reason) => APPLIES[reason](wanted, past));
+  const { planned } = past;
+  if (reasons.length === 0) return { do: "delete" };
+  if (planned && !isMore(wanted, past, planned)) {
+    return now >= planned.due ? { do: "delete" } : { do: "wait", planned };
+  }
+  return {
+    do: "announce",
+    planned: { announced: now, due: now + graceMs, reasons, policy, patterns, byType },
+  };
+}
+
+const APPLIES: Readonly<Record<Reason, (wanted: Wanted, past: Past) => boolean>> = {
+  first: (_, { settled }) => settled === undefined,
+  imported: (_, { imported, planned }) => imported || planned?.reasons.includes("imported") === true,
+  shortened: ({ policy }, { settled }) => settled !== undefined && isShorter(policy, settled),
+  large: ({ patterns, total }) => isLarge(patterns, total),
+};
+
+/** Whether more would go than was announced, apart from what a day or two add. */
+function isMore({ policy, patterns, total }: Wanted, { imported }: Past, planned: Planned): boolean {
+  if (imported || isShorter(policy, planned.policy)) return true;
+  return isLarge(patterns, total) && patterns > 2 * planned.patterns;
+}
+
+function isLarge(patterns: number, total: number): boolean {
+  return 2 * patterns > total;
+}

@@ -1,0 +1,73 @@
+/**
+ * At which moments a cron expression means a job to run, before and after any moment: node-cron says what the
+ * expression means, and neither looks back nor runs what falls into the hour that daylight saving skips. Here every
+ * wall-clock time is one moment (zone.ts): one that occurs twice is the first, one that is skipped is an hour
+ * earlier. All moments are in milliseconds since the epoch.
+ */
+import { createTask, parse, type ScheduledTask } from "node-cron";
+import { Temporal } from "temporal-polyfill";
+import type { Zone } from "../pattern/zone.ts";
+
+const SECOND_MS = 1_000;
+const DAY_MS = 86_400_000;
+/** The 29th of February, and not in 2100: the rarest there is. */
+const MAX_DAYS = 366 * 9;
+
+export class Schedule {
+  readonly #zone: Zone;
+  readonly #task: ScheduledTask;
+  /** Of each day that is meant: milliseconds since its midnight, ascending. */
+  readonly #times: readonly number[];
+
+  /** @param expression one that node-cron takes. */
+  constructor(expression: string, zone: Zone) {
+    this.#zone = zone;
+    const { hour, minute, second } = parse(expression);
+    this.#times = hour
+      .flatMap((h) => minute.flatMap((m) => second.map((s) => ((h * 60 + m) * 60 + s) * SECOND_MS)))
+      .sort((a, b) => a - b);
+    this.#task = createTask(expression, () => {}, { timezone: "UTC" });
+    // Asked only what matches: it is to run nothing.
+    void this.#task.destroy();
+  }
+
+  /** The first moment behind another one; undefined if there is none in nine years. */
+  next(after: number): number | undefined {
+    const first = this.#dayOf(after);
+    for (let day = first; day < first + MAX_DAYS * DAY_MS; day += DAY_MS) {
+      if (!this.#isMeant(day)) continue;
+      for (const time of this.#times) {
+        const moment = this.#zone.toEpochMs(day + time);
+        if (moment > after) return moment;
+      }
+    }
+    return undefined;
+  }
+
+  /** The last moment up to this one; undefined if there was none in nine years. */
+  latest(until: number): number | undefined {
+    // A skipped midnight is an hour before it, on the day before.
+    const last = this.#dayOf(until) + DAY_MS;
+    for (let day = last; day > last - MAX_DAYS * DAY_MS; day -= DAY_MS) {
+      if (!this.#isMeant(day)) continue;
+      for (const time of this.#times.toReversed()) {
+        const moment = this.#zone.toEpochMs(day + time);
+        if (moment <= until) return moment;
+      }
+    }
+    return undefined;
+  }
+
+  /** The midnight of a moment's day on the wall, as if that were UTC. */
+  #dayOf(moment: number): number {
+    const { year, month, day } = Temporal.Instant.fromEpochMilliseconds(moment).toZonedDateTimeISO(
+      this.#zone.id,
+    );
+    return Date.UTC(year, month - 1, day);
+  }
+
+  /** What matches on a day, matches at each of its times. */
+  #isMeant(day: number): boolean {
+    return this.#task.match(new Date(day + (this.#times[0] ?? 0)));
+  }
+}

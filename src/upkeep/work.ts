@@ -1,0 +1,105 @@
+/** What a run does to the store, a UTC day at a time: so it can say how far it is, and end between two days. */
+import type { Backend, Census, Share } from "../store/backend.ts";
+import { startOfDay } from "../store/days.ts";
+import { boundedBySize, type Deletion, deletionByAge, patternsOf, type RetentionPolicy } from "./policy.ts";
+
+export type UpkeepStore = Pick<Backend, "deleteOlderThan" | "countOlderThan" | "compress">;
+
+/** After every instant, and before. */
+const ALWAYS = 2n ** 63n - 1n;
+const NEVER = -(2n ** 63n);
+
+/** How far a run is, in patterns. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface Step {
+  readonly onProgress: (progress: Progress) => void;
+  /** Whether to end before the next day. */
+  readonly isStopped: () => boolean;
+}
+
+export interface PlannedDeletion {
+  readonly deletion: Deletion;
+  /** What would go, of what there is. */
+  readonly census: Census;
+}
+
+/** What the policy takes at this moment (milliseconds since the epoch); changes nothing. */
+export async function planDeletion(
+  store: UpkeepStore,
+  policy: RetentionPolicy,
+  now: number,
+  cut: "whole" | "exact",
+): Promise<PlannedDeletion> {
+  const byAge = deletionByAge(policy, now, cut);
+  if (policy.maxBytes === null) return planned(store, byAge);
+  const all = await store.countOlderThan(ALWAYS, { keepTags: policy.keepTags });
+  return planned(store, boundedBySize(byAge, policy, all, now));
+}
+
+async function planned(store: UpkeepStore, deletion: Deletion): Promise<PlannedDeletion> {
+  return { deletion, census: await store.countOlderThan(deletion.cutoff, deletion.exceptions) };
+}
+
+/** Resolves to how many patterns went. */
+export async function deleteByDay(
+  store: UpkeepStore,
+  { deletion, census }: PlannedDeletion,
+  { onProgress, isStopped }: Step,
+): Promise<number> {
+  const total = patternsOf(census.shares);
+  let deleted = 0;
+  for (const day of daysOf(census.shares)) {
+    if (isStopped()) return deleted;
+    const { cutoff, exceptions } = upTo(startOfDay(day + 1), deletion);
+    deleted += await store.deleteOlderThan(cutoff, exceptions);
+    onProgress({ done: Math.min(deleted, total), total });
+  }
+  // Replaced versions that no count knows, and what came meanwhile.
+  return deleted + (await store.deleteOlderThan(deletion.cutoff, deletion.exceptions));
+}
+
+/** The shares that a compression of whole days before this one would make smaller. */
+export async function planCompression(store: UpkeepStore, beforeDay: number): Promise<Census> {
+  const census = await store.countOlderThan(startOfDay(beforeDay));
+  return { ...census, shares: census.shares.filter(({ plainBytes }) => plainBytes > 0) };
+}
+
+/** Resolves to how many files were made smaller. */
+export async function compressByDay(
+  store: UpkeepStore,
+  beforeDay: number,
+  { shares }: Census,
+  { onProgress, isStopped }: Step,
+): Promise<number> {
+  const total = patternsOf(shares);
+  let compressed = 0;
+  let done = 0;
+  for (const day of daysOf(shares)) {
+    if (isStopped()) return compressed;
+    compressed += await store.compress(day + 1);
+    done += patternsOf(shares.filter((share) => share.day === day));
+    onProgress({ done, total });
+  }
+  // Where there are no files to compress, what serves instead; and lines that a count does not know.
+  return compressed + (await store.compress(beforeDay));
+}
+
+/** What the store takes on disk. */
+export async function bytesIn(store: UpkeepStore): Promise<number> {
+  return (await store.countOlderThan(NEVER)).bytes;
+}
+
+function daysOf(shares: readonly Share[]): Set<number> {
+  return new Set(shares.map(({ day }) => day));
+}
+
+/** The part of a deletion that is before an instant. */
+function upTo(instant: bigint, { cutoff, exceptions }: Deletion): Deletion {
+  const earlier = (one: bigint) => (one < instant ? one : instant);
+  const byType = Object.entries(exceptions.byType ?? {}).map(([type, own]) => [type, earlier(own)] as const);
+  return { cutoff: earlier(cutoff), exceptions: { ...exceptions, byType: Object.fromEntries(byType) } };
+}
