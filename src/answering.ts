@@ -1,4 +1,5 @@
 /** What the daemon says of itself and does on demand, over the query and the control socket, put together. */
+import type { Asking } from "./asking.ts";
 import type { Config } from "./config/load.ts";
 import { MAX_DAYS } from "./config/schema.ts";
 import type { Health } from "./control/health.ts";
@@ -12,7 +13,7 @@ import type { ThreadedStore } from "./store/thread.ts";
 import type { Jobs } from "./upkeep/jobs.ts";
 import { forgetOrder } from "./upkeeping.ts";
 import { VERSION } from "./version.ts";
-import { type PatternQueue, troubles } from "./writing.ts";
+import { failing, type PatternQueue, troubles } from "./writing.ts";
 
 export interface Answering {
   readonly config: Config;
@@ -24,22 +25,25 @@ export interface Answering {
   readonly orders: ReturnType<typeof rejectedOrders>;
   readonly jobs: Jobs;
   readonly connections: () => number;
+  readonly asking: Asking;
 }
 
 export function answersOf(parts: Answering): Answers {
-  const { config, log, store, queue, spool, rejected, orders, jobs, connections } = parts;
+  const { config, log, store, queue, spool, rejected, orders, jobs, connections, asking } = parts;
   const about = aboutDaemon(config, store);
+  const health = (): Health => ({
+    ...about,
+    ...stateOf([...troubles(queue), ...(jobs.trouble === undefined ? [] : [jobs.trouble])]),
+    connections: connections(),
+    lines: queue.counts.snapshot(),
+    rejected: { path: rejected.folder, ...rejected.held },
+    spool: { lines: spool.lines, bytes: spool.bytes },
+    jobs: jobs.status(),
+  });
   return {
     store,
-    health: () => ({
-      ...about,
-      ...stateOf([...troubles(queue), ...(jobs.trouble === undefined ? [] : [jobs.trouble])]),
-      connections: connections(),
-      lines: queue.counts.snapshot(),
-      rejected: { path: rejected.folder, ...rejected.held },
-      spool: { lines: spool.lines, bytes: spool.bytes },
-      jobs: jobs.status(),
-    }),
+    ...asking.answers({ health, failing: () => failing(queue), jobFigures: () => jobs.status() }),
+    health,
     flush: () => queue.flush(),
     rejected: orders,
     jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },

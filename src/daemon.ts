@@ -3,6 +3,7 @@
  * and stopped in reverse, each by the release that it left behind when it started.
  */
 import { answersOf, serveAnswers } from "./answering.ts";
+import { Asking } from "./asking.ts";
 import { boundHourly } from "./bounds.ts";
 import { LiveConfig } from "./config/live.ts";
 import type { Config } from "./config/load.ts";
@@ -93,7 +94,8 @@ async function start(
   const config = live.now;
   const counted = new CountedEvents(log);
   releases.push(() => counted.close());
-  const count: Count = (event, kind) => counted.add(event, kind);
+  const asking = new Asking(fail);
+  const count = asking.counting(counted);
 
   let releaseSpool: Release = () => {};
   releases.push(() => releaseSpool());
@@ -110,7 +112,7 @@ async function start(
   releases.push(expireHourly(rejected, log));
   releases.push(boundHourly(() => live.now, log));
   const onFlushed = (batch: FlushedBatch) => summary?.flushed(batch);
-  const queue = createQueue({ config, store, parser, spool, rejected, log, count, fail, onFlushed });
+  const queue = createQueue({ config, store, parser, spool, rejected, asking, log, count, fail, onFlushed });
   const summary = new Summary(log, () => queue.counts.snapshot());
   releases.push(() => summary.close());
   releaseSpool = () => closeSpool(queue, spool, lock);
@@ -122,8 +124,9 @@ async function start(
   upkeep = jobs;
   live.onReload((next) => jobs.configure(next));
   let ingest: IngestServer | undefined;
-  const connections = () => ingest?.connections ?? 0;
-  const answers = answersOf({ config, log, store, queue, spool, rejected, orders, jobs, connections });
+  const parts = { config, log, store, queue, spool, rejected, orders, jobs, asking };
+  const answers = answersOf({ ...parts, connections: () => ingest?.connections ?? 0 });
+  releases.push(await asking.keepTextfile(config, answers.metrics, log));
   await serveAnswers(answers, config, (stop) => releases.push(stop));
 
   releases.push(() => ingest?.destroy());

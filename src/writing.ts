@@ -1,6 +1,8 @@
 /** What stands between the parser and the disk, put together: queue and spool, and what they log. */
 import { join } from "node:path";
 import type { Config } from "./config/load.ts";
+import type { Followers } from "./control/followers.ts";
+import type { Metrics } from "./control/metrics.ts";
 import { messageOf, PatterndError } from "./errors.ts";
 import { type CountedEvent, errorFields, type Log, type LogEvent } from "./log.ts";
 import type { BatchParser } from "./pattern/batch-parser.ts";
@@ -36,6 +38,17 @@ export function troubles(queue: PatternQueue): string[] {
     const failure = queue.failure(part);
     return failure === undefined ? [] : [`${SAID[part].reason}: ${messageOf(failure)}`];
   });
+}
+
+/** Which parts fail at the moment. */
+export function failing(queue: PatternQueue): Record<Part, boolean> {
+  const isFailing = (part: Part) => queue.failure(part) !== undefined;
+  return {
+    store: isFailing("store"),
+    spool: isFailing("spool"),
+    draining: isFailing("draining"),
+    rejected: isFailing("rejected"),
+  };
 }
 
 /**
@@ -83,6 +96,7 @@ export interface QueueParts {
   readonly parser: BatchParser;
   readonly spool: Spool;
   readonly rejected: RejectedLines;
+  readonly asking: { readonly followers: Followers; readonly metrics: Metrics };
   readonly log: Log;
   readonly count: Count;
   readonly fail: (error: unknown) => void;
@@ -90,13 +104,14 @@ export interface QueueParts {
 }
 
 export function createQueue(parts: QueueParts): PatternQueue {
-  const { config, store, parser, spool, rejected, log, count, fail, onFlushed } = parts;
+  const { config, store, parser, spool, rejected, asking, log, count, fail, onFlushed } = parts;
+  const { followers, metrics } = asking;
   return new WriteQueue({
     ...config.queue,
     spool,
     parse: (lines) => parser.parse(lines),
     bind: (lines) => parser.bind(lines),
-    write: (patterns) => store.write(patterns),
+    write: (patterns) => metrics.written(() => followers.watch(patterns, (all) => store.write(all))),
     isRefusal: (error) => error instanceof NotStorable,
     keepRejected: async (lines) => {
       await rejected.keep(lines);
@@ -106,12 +121,16 @@ export function createQueue(parts: QueueParts): PatternQueue {
     onSpooling: (held) => log("warn", "spool.started", held),
     onDrained: (drained) => log("info", "spool.drained", drained),
     onDefect: fail,
-    onFailed: (part, error) => log("error", SAID[part].failed, errorFields(error)),
+    onFailed: (part, error) => {
+      metrics.failed(part);
+      log("error", SAID[part].failed, errorFields(error));
+    },
     onRecovered: (part) => {
       const { recovered } = SAID[part];
       if (recovered) log("info", recovered);
     },
     onFlushed: (batch) => {
+      metrics.flushed(batch);
       onFlushed(batch);
       log("debug", "flush.done", { ...batch, ms: Math.round(batch.ms * 10) / 10 });
     },

@@ -10,7 +10,7 @@ import { CSV_HEADER, csvRow } from "../transfer/csv.ts";
 import { type FilterFlags, wantedBy } from "./filters.ts";
 import { counted, progress } from "./progress.ts";
 import type { AskFlags } from "./query.ts";
-import { openSource, pagesOf } from "./source.ts";
+import { openSource } from "./source.ts";
 import { print, say } from "./terminal.ts";
 
 /** `patternd export`: every pattern that the filters want, once, newest first, page by page. */
@@ -29,7 +29,7 @@ export async function exportPatterns(
   const isCsv = flags.format === "csv";
   async function* content(): AsyncGenerator<string> {
     if (isCsv) yield CSV_HEADER;
-    for await (const { lines } of pagesOf(source, { ...wanted, limit })) {
+    for await (const { lines } of source.pages({ ...wanted, limit })) {
       yield lines.map(isCsv ? csvRow : (line) => `${line}\n`).join("");
       patterns += lines.length;
       tick();

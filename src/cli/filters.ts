@@ -35,20 +35,29 @@ export interface Wanted {
   readonly cursor: string | undefined;
 }
 
-/** `standardLimit`: what the help says about `--limit` that is not given. */
-export function withFilters(command: Command, standardLimit = String(DEFAULT_LIMIT)): Command {
-  return withSelection(command)
-    .option("--limit <count>", `at most this many patterns (default: ${standardLimit})`)
-    .option("--cursor <cursor>", "go on where an earlier answer ended");
+/** `standardLimit`: what the help says about `--limit` that is not given. `without`: flags that mean nothing here. */
+export function withFilters(
+  command: Command,
+  standardLimit = String(DEFAULT_LIMIT),
+  without: readonly string[] = [],
+): Command {
+  withSelection(command, without).option(
+    "--limit <count>",
+    `at most this many patterns (default: ${standardLimit})`,
+  );
+  if (without.includes("--cursor")) return command;
+  return command.option("--cursor <cursor>", "go on where an earlier answer ended");
 }
 
 /** Which patterns, without how many of them. */
-export function withSelection(command: Command): Command {
+export function withSelection(command: Command, without: readonly string[] = []): Command {
   const all = (value: string, before: string[] = []) => [...before, value];
-  return command
+  command
     .option("--type <type>", "patterns of this type")
-    .option("--since <time>", `from this time on: a date, a time, ${RELATIVE_FORM}`)
-    .option("--until <time>", "up to this time; a date means that whole day")
+    .option("--since <time>", `from this time on: a date, a time, ${RELATIVE_FORM}`);
+  if (!without.includes("--until"))
+    command.option("--until <time>", "up to this time; a date means that whole day");
+  return command
     .option("--tag <tag>", "patterns with this tag; repeatable, all must be there", all)
     .option("--agent <name>", "patterns of this agent")
     .option("--project <name>", "patterns of this project")

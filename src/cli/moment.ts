@@ -11,7 +11,6 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
   w: 604_800_000,
 };
-
 /** Nanoseconds since the epoch, or undefined if the text is no time. `end`: a mere date means that whole day. */
 export function parseMoment(text: string, side: "start" | "end", zone: Zone, now: Date): bigint | undefined {
   const age = /^(\d{1,6})([smhdw])$/.exec(text);

@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { VERSION } from "../version.ts";
+import { addAsking } from "./asking-commands.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
 import { filterFlags, withFilters, withSelection } from "./filters.ts";
 import { addRejected } from "./rejected-command.ts";
@@ -81,6 +82,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
     );
   withFilters(withAsking(program.command("query")))
     .description("print patterns, newest first")
+    .addHelpText("after", QUERY_EXAMPLES)
     .action(async (flags: unknown) =>
       done(await (await import("./query.ts")).query(v.parse(queryFlags, flags))),
     );
@@ -104,6 +106,7 @@ function build(done: (status: number) => void, exitAtOnce: (code: number) => voi
     .action(async (flags: unknown) =>
       done(await (await import("./check-config.ts")).checkConfig(v.parse(checkFlags, flags))),
     );
+  addAsking(program, done, withAsking);
   addTransfer(program, done);
   addRejected(program, done, withAsking);
   addCare(program, done);
@@ -211,3 +214,10 @@ function withAsking(command: Command, json = "print NDJSON, on a terminal too"):
     "the daemon's ingest socket, beside which the others are",
   );
 }
+
+const QUERY_EXAMPLES = `
+Examples:
+  patternd query --since 7d --type error_occurrence
+  patternd query --since today --agent builder --failed --limit 20
+  patternd query --where data.error_type=TypeError --tag backend
+  patternd query --text "out of memory" --json | jq -r .timestamp`;

@@ -1,6 +1,6 @@
 import { loadConfig } from "../config/load.ts";
 import { type FilterFlags, wantedBy } from "./filters.ts";
-import { openSource, pagesOf } from "./source.ts";
+import { openSource } from "./source.ts";
 import { print, say } from "./terminal.ts";
 
 export interface AskFlags {
@@ -15,16 +15,16 @@ export async function query(flags: AskFlags & FilterFlags): Promise<number> {
   const config = loadConfig({ file: flags.config, env: process.env });
   const source = await openSource(config, { env: process.env, socket: flags.socket, say });
   try {
-    const table = process.stdout.isTTY && !flags.json ? (await import("./table.ts")).tableOf : undefined;
+    const { columns } = process.stdout;
+    const table =
+      process.stdout.isTTY && !flags.json
+        ? new (await import("./table.ts")).PatternTable(columns)
+        : undefined;
     let next: string | undefined;
-    for await (const page of pagesOf(source, wanted)) {
+    for await (const page of source.pages(wanted)) {
       next = page.next;
       if (page.lines.length === 0) continue;
-      await print(
-        table
-          ? `${table(page.lines, process.stdout.columns)}\n`
-          : page.lines.map((line) => `${line}\n`).join(""),
-      );
+      await print(table ? table.add(page.lines) : page.lines.map((line) => `${line}\n`).join(""));
     }
     if (next !== undefined) say(`more: --cursor ${next}`);
     return 0;

@@ -2,25 +2,25 @@
 import * as v from "valibot";
 import { type Report, reportSchema } from "../analysis/report-schema.ts";
 import { type Answer, get, problemOf } from "../client/http.ts";
+import { streamLines } from "../client/stream.ts";
 import type { Config } from "../config/load.ts";
 import type { Environment } from "../config/places.ts";
 import { clientSockets } from "../config/sockets.ts";
 import { systemCode } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
+import { type StatsAnswer, statsAnswer, statsSchema } from "../store/answers.ts";
 import type { Backend } from "../store/backend.ts";
 import { openStore } from "../store/open.ts";
-import {
-  encodeCursor,
-  MAX_PAGE_LIMIT,
-  parseAnalysis,
-  parseQuery,
-  type QueryParameters,
-} from "../store/query.ts";
+import { piecesOf } from "../store/pieces.ts";
+import { encodeCursor, parseAnalysis, parseQuery, type QueryParameters } from "../store/query.ts";
 import type { Wanted } from "./filters.ts";
 
 const PROBE_MS = 5_000;
+/** A rare text is looked for in everything before there is a line to answer. */
+const SILENT_MS = 600_000;
 /** Ten million patterns take a minute. */
 const ANALYSIS_MS = 600_000;
+const MOST = 999_999_999_999_999;
 
 export interface AnswerPage {
   /** The stored lines, byte for byte, without newline. */
@@ -31,8 +31,10 @@ export interface AnswerPage {
 
 /** Every method may throw a PatterndError: what the daemon said, or what the store did. */
 export interface Source {
-  page(parameters: QueryParameters): Promise<AnswerPage>;
+  /** Piece by piece, as they are found, until as many have come as wanted. The last piece says where to go on. */
+  pages(wanted: Wanted): AsyncGenerator<AnswerPage, void>;
   get(id: string): Promise<string | undefined>;
+  stats(): Promise<StatsAnswer>;
   /** `limit` and `cursor` mean nothing here. */
   analyse(parameters: Wanted["parameters"]): Promise<Report>;
   close(): Promise<void>;
@@ -84,32 +86,19 @@ export async function findDaemon(
   return undefined;
 }
 
-/** Page after page, until as many patterns as wanted have come. The last page says where to go on. */
-export async function* pagesOf(
-  source: Source,
-  { parameters, limit, cursor }: Wanted,
-): AsyncGenerator<AnswerPage> {
-  let left = limit;
-  let from = cursor;
-  do {
-    const page = await source.page({
-      ...parameters,
-      limit: String(Math.min(left, MAX_PAGE_LIMIT)),
-      cursor: from,
-    });
-    yield page;
-    left -= page.lines.length;
-    from = page.next;
-  } while (left > 0 && from !== undefined);
-}
-
 function daemonSource(socketPath: string): Source {
   return {
-    async page(parameters) {
-      const answer = await get(socketPath, `/v1/patterns?${searchOf(parameters)}`);
+    async *pages({ parameters, limit, cursor }) {
+      const most = limit === Number.POSITIVE_INFINITY ? Number.MAX_SAFE_INTEGER : limit;
+      const search = searchOf({ ...parameters, limit: String(Math.min(most, MOST)), cursor });
+      const { lines, trailers } = await streamLines(socketPath, `/v1/patterns?${search}`, SILENT_MS);
+      for await (const piece of lines) yield { lines: piece, next: undefined };
+      yield { lines: [], next: trailers()["patternd-next"] };
+    },
+    async stats() {
+      const answer = await get(socketPath, "/v1/stats", SILENT_MS);
       if (answer.status !== 200) throw problemOf(answer);
-      const next = answer.headers["patternd-next"];
-      return { lines: linesIn(answer.body), next: typeof next === "string" ? next : undefined };
+      return v.parse(statsSchema, JSON.parse(answer.body));
     },
     async get(id) {
       const answer = await get(socketPath, `/v1/patterns/${encodeURIComponent(id)}`);
@@ -129,11 +118,12 @@ function daemonSource(socketPath: string): Source {
 
 function storeSource(store: Backend): Source {
   return {
-    async page(parameters) {
-      const { filter, page } = parseQuery(parameters, Zone.host());
-      const { lines, next } = await store.query(filter, page);
-      return { lines, next: next && encodeCursor(next) };
+    async *pages({ parameters, limit, cursor }) {
+      const { filter, page } = parseQuery({ ...parameters, cursor }, Zone.host());
+      for await (const { lines, next } of piecesOf(store, filter, { ...page, limit }))
+        yield { lines, next: next && encodeCursor(next) };
     },
+    stats: async () => statsAnswer(await store.stats()),
     get: (id) => store.get(id),
     async analyse(parameters) {
       const { filter, periods } = parseAnalysis(parameters, Zone.host());

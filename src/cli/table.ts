@@ -17,20 +17,42 @@ const NO_LINES = Object.fromEntries(
     .map((part) => [part, ""]),
 );
 
-/** @param width of the terminal, in columns. */
-export function tableOf(lines: readonly string[], width: number): string {
-  return layOut(["time", "type", "id", "agent", "what happened"], lines.map(rowOf), width);
+/** Patterns as they come: what comes first says how wide the columns are. */
+export class PatternTable {
+  readonly #width: number;
+  #columns: readonly number[] | undefined;
+
+  /** @param width of the terminal, in columns. */
+  constructor(width: number) {
+    this.#width = width;
+  }
+
+  /** Rows, before the first ones the head. */
+  add(lines: readonly string[]): string {
+    const head = ["time", "type", "id", "agent", "what happened"];
+    const rows = lines.map(rowOf);
+    const first = this.#columns === undefined;
+    this.#columns ??= widthsOf([head, ...rows], this.#width);
+    return `${fitted(first ? head : undefined, rows, this.#columns)}\n`;
+  }
 }
 
 /** Cells in columns, of which the last one takes what is left. Control characters are left out. */
 export function layOut(head: readonly string[], cells: readonly string[][], width: number): string {
   const rows = cells.map((row) => row.map(printable));
+  return fitted(head, rows, widthsOf([head, ...rows], width));
+}
+
+function widthsOf([head = [], ...rows]: readonly (readonly string[])[], width: number): number[] {
   const used = columnWidths(head, rows);
-  const rest = width - used.reduce((sum, columns) => sum + columns);
+  return [...used, Math.max(LEAST_LAST_WIDTH, width - used.reduce((sum, columns) => sum + columns, 0))];
+}
+
+function fitted(head: readonly string[] | undefined, rows: string[][], colWidths: readonly number[]): string {
   const table = new Table({
-    head: [...head],
+    ...(head ? { head: [...head] } : {}),
     chars: NO_LINES,
-    colWidths: [...used, Math.max(LEAST_LAST_WIDTH, rest)],
+    colWidths: [...colWidths],
     style: { "padding-left": 0, "padding-right": GAP, head: isColourful() ? ["bold"] : [], border: [] },
   });
   table.push(...rows);
@@ -43,24 +65,37 @@ export function leastWidth(head: readonly string[], cells: readonly string[][]):
 }
 
 /** Of all columns but the last. */
-function columnWidths(head: readonly string[], rows: readonly string[][]): number[] {
+function columnWidths(head: readonly string[], rows: readonly (readonly string[])[]): number[] {
   return head
     .slice(0, -1)
     .map((_, column) => GAP + Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
 }
 
 function rowOf(line: string): string[] {
+  const { time, type, id, agent, what } = describe(line);
+  return [time, type, id, agent, what];
+}
+
+/** What people want to know of a pattern, each on one line and without control characters. */
+export function describe(line: string) {
   const value: unknown = JSON.parse(line);
   const pattern = isObject(value) ? value : {};
   const data = isObject(pattern.data) ? pattern.data : {};
   const context = isObject(pattern.context) ? pattern.context : {};
-  return [
-    localTime(String(pattern.timestamp)),
-    pattern.pattern_type,
-    pattern.pattern_id,
-    data.agent ?? data.agent_type ?? context.agent ?? "",
-    summaryOf(pattern.pattern_type, data),
-  ].map(String);
+  const said = (part: unknown) => printable(String(part));
+  return {
+    time: localTime(said(pattern.timestamp)),
+    type: said(pattern.pattern_type),
+    id: said(pattern.pattern_id),
+    agent: said(data.agent ?? data.agent_type ?? context.agent ?? ""),
+    outcome: outcomeOf(pattern.pattern_type, data),
+    what: said(summaryOf(pattern.pattern_type, data)),
+  };
+}
+
+function outcomeOf(type: unknown, data: Record<string, unknown>): "ok" | "failed" | "" {
+  if (type === "error_occurrence" || data.success === false) return "failed";
+  return data.success === true ? "ok" : "";
 }
 
 /** The order is by instant; times of several zones would seem to be without one. */

@@ -43,9 +43,9 @@ export function exitStatusOf(error: unknown): number {
   }
 }
 
-/** https://no-color.org */
+/** Only on a terminal that has colours, and whose user wants them (`NO_COLOR`, https://no-color.org). */
 export function isColourful(): boolean {
-  return process.stdout.isTTY && !process.env.NO_COLOR;
+  return process.stdout.isTTY && process.stdout.hasColors() && !process.env.NO_COLOR;
 }
 
 export function bold(text: string): string {

@@ -3,7 +3,8 @@
  * shipped config.schema.json are held to this file by a test. `null` stands for a default that depends on the
  * environment (places.ts), or for "none" where the description says so.
  */
-import { validate as isCron } from "node-cron";
+import { createRequire } from "node:module";
+import type { validate } from "node-cron";
 import * as v from "valibot";
 import { BUILT_IN_TYPES, FIELD_KINDS } from "../pattern/schema.ts";
 import { isZone } from "./zone.ts";
@@ -37,6 +38,13 @@ const path = v.pipe(
 const MODE = 'expected an octal mode as text, such as "0600"';
 const mode = v.pipe(v.string(MODE), v.regex(/^0?[0-7]{3}$/, MODE));
 const CRON = 'expected a cron expression, such as "17 3 * * *"';
+/** Those that need no look: the parser of others is only loaded where somebody has set one. */
+const SCHEDULES = { retention: "17 3 * * *", compression: "47 3 * * *" } as const;
+const isCron = (text: string): boolean => {
+  if (Object.values(SCHEDULES).some((known) => known === text)) return true;
+  const parser: { validate: typeof validate } = createRequire(import.meta.url)("node-cron");
+  return parser.validate(text);
+};
 const cron = v.pipe(v.string(CRON), v.check(isCron, CRON));
 const ZONE = 'expected an IANA zone, such as "Europe/Berlin" or "UTC"';
 const zone = v.pipe(v.string(ZONE), v.check(isZone, ZONE));
@@ -169,7 +177,7 @@ const retention = section(
       null,
       "Most bytes of stored patterns; beyond it the oldest go. null: no limit.",
     ),
-    schedule: option(cron, "17 3 * * *", "When old patterns are deleted: a cron expression."),
+    schedule: option(cron, SCHEDULES.retention, "When old patterns are deleted: a cron expression."),
     graceHours: option(
       integer(0, MAX_HOURS),
       24,
@@ -182,7 +190,7 @@ const retention = section(
 const compression = section(
   {
     afterDays: option(integer(0, MAX_DAYS), 30, "Whole days older than this many days are compressed."),
-    schedule: option(cron, "47 3 * * *", "When old days are compressed: a cron expression."),
+    schedule: option(cron, SCHEDULES.compression, "When old days are compressed: a cron expression."),
   },
   "Old days of the filesystem backend as gzip.",
 );

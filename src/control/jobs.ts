@@ -15,7 +15,7 @@ export interface JobOrders {
 }
 
 const dryRun = v.optional(v.picklist(["true", "false"], "expected true or false"));
-const schemas = {
+export const jobSchemas = {
   retention: v.strictObject({ dryRun, days: v.optional(v.string()) }),
   compression: v.strictObject({ dryRun }),
 };
@@ -33,11 +33,11 @@ export function jobRoutes(app: Hono, orders: JobOrders): Hono {
   return app;
 }
 
-function parse<Job extends keyof typeof schemas>(job: Job, parameters: object) {
-  const schema = schemas[job];
+function parse<Job extends keyof typeof jobSchemas>(job: Job, parameters: object) {
+  const schema = jobSchemas[job];
   const unknown = Object.keys(parameters).find((name) => !Object.hasOwn(schema.entries, name));
   if (unknown !== undefined) throw badRequest(`unknown parameter ${unknown}`);
-  const result = v.safeParse(schemas.retention, parameters);
+  const result = v.safeParse(jobSchemas.retention, parameters);
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw badRequest(`${v.getDotPath(issue)}: ${issue.message}`);

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import { type ErrorCode, PatterndError } from "../errors.ts";
 
 const STATUS: Partial<Record<ErrorCode, 400 | 404 | 503>> = {
@@ -6,17 +7,19 @@ const STATUS: Partial<Record<ErrorCode, 400 | 404 | 503>> = {
   rejected_unusable: 503,
   store_failed: 503,
   store_closed: 503,
+  too_many_followers: 503,
 };
 
 /** An error as RFC 9457 problem details, with our code and hint. */
-export interface Problem {
-  readonly type: "about:blank";
-  readonly title: string;
-  readonly status: 400 | 404 | 405 | 500 | 503;
-  readonly detail: string;
-  readonly code: string;
-  readonly hint: string;
-}
+export const problemSchema = v.strictObject({
+  type: v.literal("about:blank"),
+  title: v.string(),
+  status: v.picklist([400, 404, 405, 500, 503]),
+  detail: v.string(),
+  code: v.string(),
+  hint: v.string(),
+});
+export type Problem = v.InferOutput<typeof problemSchema>;
 
 export function problemOf(error: unknown): Problem {
   const known = error instanceof PatterndError ? error : new PatterndError("internal", "the request failed");

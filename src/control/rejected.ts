@@ -14,7 +14,7 @@ export interface RejectedOrders {
 }
 
 const text = v.pipe(v.string(), v.nonEmpty("expected text, got an empty string"));
-const orderSchema = v.strictObject({
+export const orderSchema = v.strictObject({
   code: v.optional(text),
   startDate: v.optional(text),
   endDate: v.optional(text),

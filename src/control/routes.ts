@@ -1,20 +1,28 @@
 /** What the query socket answers, and the control socket beside it (docs/protocol.md). */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
+import { statsAnswer } from "../store/answers.ts";
 import type { Backend } from "../store/backend.ts";
-import { encodeCursor, parseAnalysis, parseQuery, REPEATABLE } from "../store/query.ts";
+import { parseAnalysis, REPEATABLE } from "../store/query.ts";
+import type { Followers } from "./followers.ts";
 import { type Forget, forgetRoutes } from "./forget.ts";
 import type { Health } from "./health.ts";
 import { type JobOrders, jobRoutes } from "./jobs.ts";
+import { NDJSON } from "./outgoing.ts";
 import { parametersOf } from "./parameters.ts";
+import { patterns } from "./patterns.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
+import { tail } from "./tail.ts";
 
 export interface Answers {
-  readonly store: Pick<Backend, "get" | "query" | "analyse">;
+  readonly store: Pick<Backend, "get" | "query" | "stats" | "analyse">;
+  readonly followers: Followers;
   readonly health: () => Health;
+  /** In Prometheus' text format. */
+  readonly metrics: () => Promise<{ readonly text: string; readonly contentType: string }>;
   /** Resolves when everything that was received before is settled. */
   readonly flush: () => Promise<void>;
   readonly rejected: RejectedOrders;
@@ -51,27 +59,24 @@ export function controlRoutes(answers: Answers): Hono {
 
 function readingRoutes(app: Hono, answers: Answers): Hono {
   app.get("/health", () => json(answers.health()));
-  app.get("/v1/patterns", (c) => patterns(c, answers));
+  app.get("/metrics", async () => {
+    const { text, contentType } = await answers.metrics();
+    return new Response(text, { headers: { "content-type": contentType } });
+  });
+  app.get("/v1/stats", async () => json(statsAnswer(await answers.store.stats())));
+  app.get("/v1/tail", (c) => tail(c, answers));
+  app.get("/v1/patterns", (c) => patterns(c, answers.store, answers.onFailed));
   app.get("/v1/patterns/:id", async (c) => {
     const id = c.req.param("id");
     const line = await answers.store.get(id);
     if (line === undefined) throw new PatterndError("not_found", `there is no pattern ${JSON.stringify(id)}`);
-    return ndjson(`${line}\n`);
+    return new Response(`${line}\n`, { headers: { "content-type": NDJSON } });
   });
   app.get("/v1/analysis", async (c) => {
     const { filter, periods } = parseAnalysis(parametersOf(c, REPEATABLE), Zone.host());
     return json(await answers.store.analyse(filter, periods));
   });
   return withErrors(app, answers);
-}
-
-async function patterns(c: Context, { store }: Answers): Promise<Response> {
-  const { filter, page } = parseQuery(parametersOf(c, REPEATABLE), Zone.host());
-  const { lines, next } = await store.query(filter, page);
-  return ndjson(
-    lines.map((line) => `${line}\n`).join(""),
-    next ? { "patternd-next": encodeCursor(next) } : {},
-  );
 }
 
 const bindings = v.object({ incoming: v.object({ url: v.string() }) });
@@ -99,8 +104,4 @@ function withErrors(app: Hono, { onFailed }: Answers): Hono {
 
 function json(value: object): Response {
   return new Response(`${JSON.stringify(value)}\n`, { headers: { "content-type": "application/json" } });
-}
-
-function ndjson(text: string, headers: Record<string, string> = {}): Response {
-  return new Response(text, { headers: { "content-type": "application/x-ndjson", ...headers } });
 }

@@ -1,4 +1,11 @@
-import { Temporal } from "temporal-polyfill";
+import { createRequire } from "node:module";
+
+/** Exact, but slow to load: a command that reads no time without a zone never needs it. */
+const temporal = (): typeof import("temporal-polyfill") => {
+  loaded ??= createRequire(import.meta.url)("temporal-polyfill");
+  return loaded ?? temporal();
+};
+let loaded: typeof import("temporal-polyfill") | undefined;
 
 const SLOT_MS = 15 * 60 * 1000;
 const MAX_SLOTS = 10_000;
@@ -21,7 +28,9 @@ export class Zone {
   /** The zone of this process (`TZ`, else the host's). An empty `TZ` means UTC to POSIX, but has no name in Node. */
   static host(): Zone {
     try {
-      return new Zone(Temporal.Now.timeZoneId());
+      // Undefined where TZ names no zone, whatever the types say.
+      const id: string | undefined = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+      return new Zone(id ?? "UTC");
     } catch {
       return new Zone("UTC");
     }
@@ -46,7 +55,10 @@ export class Zone {
   }
 
   #offsetAt(wallMs: number): number {
-    const wall = Temporal.Instant.fromEpochMilliseconds(wallMs).toZonedDateTimeISO("UTC").toPlainDateTime();
+    const wall = temporal()
+      .Temporal.Instant.fromEpochMilliseconds(wallMs)
+      .toZonedDateTimeISO("UTC")
+      .toPlainDateTime();
     return wallMs - wall.toZonedDateTime(this.id, { disambiguation: "earlier" }).epochMilliseconds;
   }
 }

@@ -19,10 +19,28 @@ export interface Page {
   readonly next: Position | undefined;
 }
 
-/** At most `limit` patterns, and fewer when their lines come to more than `PAGE_BYTES`: memory is bounded. */
+/** What a store holds. Replaced versions count nowhere but in bytes. */
+export interface StoreStats {
+  readonly patterns: number;
+  readonly byType: Readonly<Record<string, number>>;
+  /** Nanoseconds since the epoch; undefined in an empty store. */
+  readonly oldest: bigint | undefined;
+  readonly newest: bigint | undefined;
+  /** On disk, with all that belongs to the store. */
+  readonly bytes: number;
+}
+
+/** At most `limit` patterns, and fewer when their lines come to more than `maxBytes`: memory is bounded. */
 export interface PageRequest {
   readonly limit: number;
   readonly after?: Position | undefined;
+  /** `PAGE_BYTES` if not said. */
+  readonly maxBytes?: number;
+  /**
+   * Ends a page that takes longer to look for, with what was found: none may be, and `next` says where to go on.
+   * Others get their answers meanwhile, and the first hits are there before the last.
+   */
+  readonly lookMs?: number;
 }
 
 export const PAGE_BYTES = 8 * 1024 * 1024;
@@ -54,6 +72,7 @@ export interface Backend {
   get(id: string): Promise<string | undefined>;
   /** Every filter applies before the limit. Reads see whole lines, and one version of each pattern. */
   query(filter: Filter, page: PageRequest): Promise<Page>;
+  stats(): Promise<StoreStats>;
   /**
    * What the filter's patterns say, against those of the period before, in memory that does not grow with them; in
    * short steps, between which questions are answered. What is stored or replaced meanwhile may be missing.

@@ -34,15 +34,38 @@ type Test = (pattern: Record<string, unknown>) => boolean;
 export function contentMatcher(filter: Filter): ((line: string) => boolean) | undefined {
   const tests = testsOf(filter);
   if (tests.length === 0) return undefined;
-  const words = [...(filter.tags ?? []), filter.agent, filter.project, filter.session, filter.host]
-    .filter((word) => word !== undefined)
-    .map((word) => JSON.stringify(word));
+  const mayMatch = glanceFor(filter);
   return (line) => {
-    // Without an escape a string stands in a line as it is written here: most lines need no parsing.
-    if (!line.includes("\\") && !words.every((word) => line.includes(word))) return false;
+    // Most lines need no parsing.
+    if (!mayMatch(line)) return false;
     const pattern = parsed(line);
     return isObject(pattern) && tests.every((test) => test(pattern));
   };
+}
+
+/** A look at a line's text: false only if nothing that is asked for can be in it. */
+function glanceFor(filter: Filter): (line: string) => boolean {
+  const { tags = [], agent, project, session, host, where = [], text } = filter;
+  const texts = where.map(({ value }) => value).filter(isOnlyText);
+  const words = [...tags, agent, project, session, host, ...texts]
+    .filter((word) => word !== undefined)
+    .map((word) => JSON.stringify(word));
+  if (filter.success !== undefined) words.push('"success"');
+  const wanted = text?.toLowerCase();
+  // Such text stands between escapes as it is, but for characters that are written as \u.
+  const isPlain = wanted !== undefined && /^[ !#-.0-[\]-~]+$/.test(wanted);
+  return (line) => {
+    // Without an escape a string stands in a line as it is written here.
+    const hasEscapes = line.includes("\\");
+    if (!hasEscapes && !words.every((word) => line.includes(word))) return false;
+    if (wanted === undefined || (hasEscapes && (!isPlain || line.includes("\\u")))) return true;
+    return line.toLowerCase().includes(wanted);
+  };
+}
+
+/** Whether a value that is looked for can't be a number, true, false or null, which are written in many ways. */
+function isOnlyText(value: string): boolean {
+  return Number.isNaN(Number(value)) && !["true", "false", "null"].includes(value);
 }
 
 /** A line that the disk has damaged holds nothing that is asked for. */

@@ -13,6 +13,7 @@ import {
   type Page,
   type PageRequest,
   type StoreMetadata,
+  type StoreStats,
 } from "./backend.ts";
 import { Cutoffs } from "./cutoffs.ts";
 import type { Filter } from "./filter.ts";
@@ -39,6 +40,7 @@ export interface StoreParts {
   readonly writer: StoreWriter | undefined;
   get(id: string): string | undefined;
   query(filter: Filter, page: PageRequest): Page;
+  stats(): StoreStats;
   countOlderThan(cutoffs: Cutoffs): Generator<void, Census>;
   /** Every pattern of a filter, in short steps. */
   scan(filter: Filter, visit: Visit): Scan;
@@ -71,6 +73,10 @@ export class GuardedBackend implements Backend {
   async query(filter: Filter, page: PageRequest): Promise<Page> {
     this.#counting.noteCall();
     return this.#whileOpen(() => this.#parts.query(filter, page));
+  }
+
+  async stats(): Promise<StoreStats> {
+    return this.#whileOpen(() => this.#parts.stats());
   }
 
   async analyse(filter: Filter, periods: Periods): Promise<Report> {

@@ -26,6 +26,7 @@ export type Call =
   | { readonly method: "write"; readonly patterns: PackedPatterns }
   | { readonly method: "get"; readonly id: string }
   | { readonly method: "query"; readonly filter: Filter; readonly page: PageRequest }
+  | { readonly method: "stats" }
   | { readonly method: "analyse"; readonly filter: Filter; readonly periods: Periods }
   | {
       readonly method: "deleteOlderThan";

@@ -18,6 +18,7 @@ import type {
   Page,
   PageRequest,
   StoreMetadata,
+  StoreStats,
 } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
@@ -47,6 +48,7 @@ export async function openInThreads(
     // The writer knows where each id stands; a look-up is too short to delay it.
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
+    stats: async () => (await reader.get()).stats(),
     analyse: (filter, periods) => analyst.analyse(filter, periods),
     deleteOlderThan: (cutoff, exceptions) => writer.deleteOlderThan(cutoff, exceptions),
     countOlderThan: async (cutoff, exceptions) => (await reader.get()).countOlderThan(cutoff, exceptions),
@@ -194,6 +196,10 @@ class StoreThread implements ThreadedStore {
 
   query(filter: Filter, page: PageRequest): Promise<Page> {
     return this.#call({ method: "query", filter, page });
+  }
+
+  stats(): Promise<StoreStats> {
+    return this.#call({ method: "stats" });
   }
 
   analyse(filter: Filter, periods: Periods): Promise<Report> {

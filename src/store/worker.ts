@@ -24,6 +24,8 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
       return backend.get(call.id);
     case "query":
       return backend.query(call.filter, call.page);
+    case "stats":
+      return backend.stats();
     case "analyse":
       return backend.analyse(call.filter, call.periods);
     case "deleteOlderThan":

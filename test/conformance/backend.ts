@@ -1,6 +1,7 @@
 /** What every backend promises (src/store/backend.ts), whatever it keeps its patterns in. */
 import { describe, expect, test } from "vitest";
 import { analysis } from "./analysis.ts";
+import { asking } from "./asking.ts";
 import { histories } from "./histories.ts";
 import { opening } from "./opening.ts";
 import { pages } from "./pages.ts";
@@ -16,6 +17,7 @@ export function conformance(kind: string, open: Open): void {
   describe(`${kind}: queries`, () => queries(open));
   describe(`${kind}: pages`, () => pages(open));
   describe(`${kind}: analysis`, () => analysis(open));
+  describe(`${kind}: asking`, () => asking(open));
   describe(`${kind}: upkeep`, () => upkeep(open));
   describe(`${kind}: retention`, () => retention(open));
   describe(`${kind}: histories`, () => histories(open));

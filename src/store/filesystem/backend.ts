@@ -33,6 +33,7 @@ function openForReading({ path }: OpenOptions): Backend {
     writer: undefined,
     get: (id) => reader.get(id),
     query: (filter, page) => reader.query(filter, page),
+    stats: () => reader.stats(),
     countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
     scan: (filter, visit) => reader.scan(filter, visit),
     close: () => {},
@@ -64,6 +65,7 @@ function openForWriting(options: OpenOptions): Backend {
       // The writer knows where each id stands.
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
+      stats: () => reader.stats(),
       countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
       scan: (filter, visit) => reader.scan(filter, visit),
       close: () => {

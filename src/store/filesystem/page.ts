@@ -8,6 +8,7 @@ interface Candidate extends Position {
 /** Keeps the best of what it is offered, in order, with memory bounded by a few pages whatever is offered. */
 export class PageCollector {
   readonly #limit: number;
+  readonly #maxBytes: number;
   #kept: Candidate[] = [];
   #bytes = 0;
   /** Since the last cut there is a page, and one behind it that is as old as this. */
@@ -15,12 +16,13 @@ export class PageCollector {
 
   constructor(request: PageRequest) {
     this.#limit = request.limit;
+    this.#maxBytes = request.maxBytes ?? PAGE_BYTES;
   }
 
   add(candidate: Candidate): void {
     this.#kept.push(candidate);
     this.#bytes += candidate.bytes;
-    if (this.#kept.length > 2 * this.#limit + 16 || this.#bytes > 4 * PAGE_BYTES) this.#cut();
+    if (this.#kept.length > 2 * this.#limit + 16 || this.#bytes > 4 * this.#maxBytes) this.#cut();
   }
 
   /** Whether no candidate as old as this one, or older, can change the page any more. */
@@ -45,6 +47,13 @@ export class PageCollector {
     };
   }
 
+  /** The page as far as it is known when everything newer than an instant was looked at. */
+  pageAbove(instant: bigint): Page {
+    this.#kept = this.#kept.filter((candidate) => candidate.instant > instant);
+    const page = this.page();
+    return page.next ? page : { lines: page.lines, next: { instant, id: "" } };
+  }
+
   /** Down to the page and the one behind it, which tells that there is more. */
   #cut(): void {
     this.#kept.sort(comparePositions);
@@ -58,7 +67,7 @@ export class PageCollector {
     let bytes = 0;
     const end = this.#kept.findIndex((candidate, index) => {
       bytes += candidate.bytes;
-      return index === this.#limit || (index > 0 && bytes > PAGE_BYTES);
+      return index === this.#limit || (index > 0 && bytes > this.#maxBytes);
     });
     return end === -1 ? this.#kept.length : end;
   }

@@ -2,15 +2,16 @@
 import type { Scan, Visit } from "../../analysis/analyse.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Census, Page, PageRequest } from "../backend.ts";
+import type { Census, Page, PageRequest, StoreStats } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import { hasLineWith } from "./block-index.ts";
 import { countDay, type DayCount } from "./census.ts";
-import { DayView, WrongIndex } from "./day.ts";
-import { dayOf, listDays } from "./layout.ts";
+import { WrongIndex } from "./day.ts";
+import { Days } from "./days.ts";
+import { dayOf, startOfDay } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
-import { NOTHING, type Progress } from "./replaced.ts";
+import { statsOf } from "./stats.ts";
 import { glanceAt, readStored } from "./stored-line.ts";
 
 /** The instants that 64 bits hold: all there are. */
@@ -31,6 +32,10 @@ export class SegmentReader {
   /** Reads only the days, and of these the parts, that can hold answers, newest first. */
   query(filter: Filter, request: PageRequest): Page {
     return this.#distrusting(() => this.#query(filter, request));
+  }
+
+  stats(): StoreStats {
+    return this.#distrusting(() => statsOf(this.#root, this.#zone, this.#distrusted));
   }
 
   /** Day after day, block after block: the newest first, more or less. False after an index that does not fit. */
@@ -108,18 +113,26 @@ export class SegmentReader {
       if (after && comparePositions(found, after) <= 0) return;
       page.add({ instant: found.instant, id: found.id, line, bytes: bytes.length });
     };
+    const deadline = performance.now() + (request.lookMs ?? Number.POSITIVE_INFINITY);
+    /** Nothing that was not looked at is newer; undefined as long as there is time. */
+    let rest: bigint | undefined;
+    const isLate = (unseen: bigint) => {
+      if (unseen < newest && performance.now() > deadline) rest = unseen;
+      return rest !== undefined;
+    };
     const days = new Days(this.#root, filter.patternType);
     for (const day of days.all) {
       if (day > dayOf(newest)) continue;
-      if (day < dayOf(oldest) || page.isFull) break;
+      if (day < dayOf(oldest) || page.isFull || isLate(startOfDay(day + 1) - 1n)) break;
       days.open(day, (view) => {
         for (const block of view.blocks(this.#zone, this.#distrusted)) {
-          if (block.newest < oldest || page.isFullBefore(block.newest)) break;
+          if (block.newest < oldest || page.isFullBefore(block.newest) || isLate(block.newest)) break;
           if (block.oldest <= newest) view.read(block, visit);
         }
       });
+      if (rest !== undefined) break;
     }
-    return page.page();
+    return rest === undefined ? page.page() : page.pageAbove(rest);
   }
 
   #get(id: string): string | undefined {
@@ -155,58 +168,6 @@ export class SegmentReader {
       }
     }
   }
-}
-
-/**
- * The days as one question reads them. What came to a day after it was read, or after the days were listed, did
- * not come for this question: a version that is read later is not replaced by it.
- */
-class Days {
-  /** Newest first. */
-  readonly all: readonly number[];
-  readonly #root: string;
-  readonly #type: string | undefined;
-  readonly #listed: ReadonlySet<number>;
-  readonly #seen = new Map<number, ReadonlyMap<string, Progress>>();
-  /** Of what this question does not read, once it is asked: by day and type. */
-  readonly #others = new Map<string, Progress>();
-
-  constructor(root: string, type: string | undefined) {
-    this.#root = root;
-    this.#type = type;
-    this.all = listDays(root);
-    this.#listed = new Set(this.all);
-  }
-
-  open(day: number, read: (view: DayView) => void): void {
-    const view = this.view(day);
-    try {
-      read(view);
-    } finally {
-      view.close();
-    }
-  }
-
-  /** The caller closes it. */
-  view(day: number): DayView {
-    const view = DayView.open(this.#root, day, this.#type, this.#progressOf);
-    this.#seen.set(day, view.progress);
-    return view;
-  }
-
-  readonly #progressOf = (day: number, type: string): Progress => {
-    if (!this.#listed.has(day)) return NOTHING;
-    const seen = this.#seen.get(day);
-    if (seen && (this.#type === undefined || this.#type === type)) return seen.get(type) ?? NOTHING;
-    const key = `${day} ${type}`;
-    const known = this.#others.get(key);
-    if (known) return known;
-    const view = DayView.open(this.#root, day, type, () => NOTHING);
-    view.close();
-    const progress = view.progress.get(type) ?? NOTHING;
-    this.#others.set(key, progress);
-    return progress;
-  };
 }
 
 function lesser(a: bigint | undefined, b: bigint | undefined): bigint | undefined {

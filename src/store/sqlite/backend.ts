@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { PatterndError } from "../../errors.ts";
 import type { Backend, OpenOptions } from "../backend.ts";
@@ -92,6 +93,7 @@ function backendOf(
     writer: held?.writer,
     get: (id) => reader.get(id),
     query: (filter, page) => reader.page(filter, page),
+    stats: () => ({ ...reader.counts(), bytes: bytesOf(path) }),
     countOlderThan: (cutoffs) => counter.countOlderThan(cutoffs),
     scan: (filter, visit) => scan(db, filter, visit),
     close: () => {
@@ -107,6 +109,13 @@ function backendOf(
       }
     },
   });
+}
+
+function bytesOf(file: string): number {
+  return [file, `${file}-wal`].reduce(
+    (sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
 }
 
 function closingOnError<T>(close: () => void, step: () => T): T {

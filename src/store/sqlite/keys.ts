@@ -9,6 +9,8 @@ export interface KeyQuery {
 
 export type Parameter = string | bigint | number;
 
+export const KEY_COLUMNS = "p.seq AS seq, p.instant AS instant, p.pattern_id AS id";
+
 interface Condition {
   readonly sql: string;
   readonly parameters: readonly Parameter[];
@@ -27,8 +29,6 @@ export interface Source {
   /** Of `patterns`: the other tables are indexes themselves. */
   readonly index?: string;
 }
-
-const KEY_COLUMNS = "p.seq AS seq, p.instant AS instant, p.pattern_id AS id";
 
 /** How many entries of a source are looked at to tell how far apart they lie. */
 const PROBED = 250;

@@ -1,23 +1,47 @@
-import { PAGE_BYTES, type Page, type PageRequest, type Position } from "../backend.ts";
+import { PAGE_BYTES, type Page, type PageRequest, type Position, type StoreStats } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Connection } from "./driver.ts";
-import { isExact, keyQuery, type Parameter, probeQuery, type Source, sourcesOf } from "./keys.ts";
+import {
+  isExact,
+  KEY_COLUMNS,
+  keyQuery,
+  type Parameter,
+  probeQuery,
+  type Source,
+  sourcesOf,
+} from "./keys.ts";
+
+/** How many lines are looked at between two looks at the clock. */
+const LOOKS = 256;
 
 interface Key {
   readonly seq: bigint;
   readonly instant: bigint;
   readonly id: string;
+  readonly line?: string;
 }
 
 export class PatternReader {
   readonly #db: Connection;
   readonly #byId;
   readonly #bySeq;
+  readonly #counts;
+  readonly #ends;
 
   constructor(db: Connection) {
     this.#db = db;
     this.#byId = db.prepare<[string], string>("SELECT line FROM patterns WHERE pattern_id = ?").pluck();
     this.#bySeq = db.prepare<[bigint], string>("SELECT line FROM patterns WHERE seq = ?").pluck();
+    this.#counts = db
+      .prepare<[], { type: string; patterns: bigint }>(
+        "SELECT pattern_type AS type, count(*) AS patterns FROM patterns INDEXED BY patterns_by_type GROUP BY 1 ORDER BY 1",
+      )
+      .safeIntegers();
+    this.#ends = db
+      .prepare<[], { oldest: bigint | null; newest: bigint | null }>(
+        "SELECT (SELECT min(instant) FROM patterns) AS oldest, (SELECT max(instant) FROM patterns) AS newest",
+      )
+      .safeIntegers();
   }
 
   get(id: string): string | undefined {
@@ -25,22 +49,44 @@ export class PatternReader {
     return id.isWellFormed() ? this.#byId.get(id) : undefined;
   }
 
+  /** Out of the indexes alone. */
+  counts(): Omit<StoreStats, "bytes"> {
+    return this.#db.transaction(() => {
+      const counted = this.#counts.all();
+      const { oldest, newest } = this.#ends.get() ?? { oldest: null, newest: null };
+      return {
+        patterns: counted.reduce((sum, { patterns }) => sum + Number(patterns), 0),
+        byType: Object.fromEntries(counted.map(({ type, patterns }) => [type, Number(patterns)])),
+        oldest: oldest ?? undefined,
+        newest: newest ?? undefined,
+      };
+    })();
+  }
+
   /** One snapshot: the transaction of the keys' statement lasts as long as its iteration. */
   page(filter: Filter, request: PageRequest): Page {
     const matches = isExact(filter) ? undefined : contentMatcher(filter);
     const limit = matches ? -1 : request.limit + 1;
     const leading = sparsest(this.#db, filter, request.after);
-    const { sql, parameters } = keyQuery(filter, request.after, limit, leading);
+    // Where nothing is sorted; else whole lines would be sorted along, where several instants are equal.
+    const columns = matches && !leading ? `${KEY_COLUMNS}, p.line AS line` : KEY_COLUMNS;
+    const { sql, parameters } = keyQuery(filter, request.after, limit, leading, columns);
     const keys = this.#db.prepare<Parameter[], Key>(sql).safeIntegers();
     const lines: string[] = [];
     let bytes = 0;
     let last: Position | undefined;
-    for (const { seq, instant, id } of keys.iterate(...parameters)) {
-      // No column of the keys: equal instants are sorted by id, and whole lines would be sorted along.
-      const line = this.#bySeq.get(seq);
+    let seen: Position | undefined;
+    let looks = 0;
+    const { maxBytes = PAGE_BYTES, lookMs = Number.POSITIVE_INFINITY } = request;
+    const deadline = performance.now() + lookMs;
+    for (const { seq, instant, id, line: own } of keys.iterate(...parameters)) {
+      looks += 1;
+      if (seen && looks % LOOKS === 0 && performance.now() > deadline) return { lines, next: seen };
+      seen = { instant, id };
+      const line = own ?? this.#bySeq.get(seq);
       if (line === undefined || (matches && !matches(line))) continue;
       bytes += Buffer.byteLength(line);
-      if (lines.length === request.limit || (last && bytes > PAGE_BYTES)) return { lines, next: last };
+      if (lines.length === request.limit || (last && bytes > maxBytes)) return { lines, next: last };
       lines.push(line);
       last = { instant, id };
     }

@@ -1,0 +1,54 @@
+/** Answers that are written piece by piece, as their reader takes them. */
+import { once } from "node:events";
+import { ServerResponse } from "node:http";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import type { Context } from "hono";
+import * as v from "valibot";
+
+const bindings = v.object({ outgoing: v.instance(ServerResponse) });
+
+export const NDJSON = "application/x-ndjson";
+
+/** Writes a piece, and waits for a slow reader. False when the reader has gone. */
+export type Write = (piece: string) => Promise<boolean>;
+
+/**
+ * Begins an answer of status 200 and lets `content` write it, which resolves to the trailers. `onFailed`: the answer
+ * broke off, which its reader sees as a connection that ends in the middle.
+ */
+export function streamed(
+  c: Context,
+  headers: Readonly<Record<string, string>>,
+  content: (write: Write, gone: AbortSignal) => Promise<Record<string, string>>,
+  onFailed: (error: unknown) => void,
+): Response {
+  const { outgoing } = v.parse(bindings, c.env);
+  const gone = new AbortController();
+  outgoing.on("close", () => gone.abort());
+  if (outgoing.closed || outgoing.destroyed) gone.abort();
+  outgoing.writeHead(200, headers);
+  if (c.req.method === "HEAD") {
+    outgoing.end();
+    return RESPONSE_ALREADY_SENT;
+  }
+  // Whoever waits for what is to come sees that it will.
+  outgoing.flushHeaders();
+  const finish = async () => {
+    const trailers = await content((piece) => write(outgoing, piece, gone.signal), gone.signal);
+    outgoing.addTrailers(trailers);
+    outgoing.end();
+  };
+  finish().catch((error: unknown) => {
+    outgoing.destroy();
+    onFailed(error);
+  });
+  return RESPONSE_ALREADY_SENT;
+}
+
+async function write(outgoing: ServerResponse, piece: string, gone: AbortSignal): Promise<boolean> {
+  if (gone.aborted) return false;
+  if (piece !== "" && !outgoing.write(piece)) {
+    await once(outgoing, "drain", { signal: gone }).catch(() => {});
+  }
+  return !gone.aborted;
+}
