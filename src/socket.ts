@@ -93,10 +93,13 @@ async function listenAt(server: Server, path: string, mode: number): Promise<Lis
   };
 }
 
+/** Who connects while the daemon is busy or restarts waits in the kernel: as many as the kernel lets, not Node's 511. */
+const BACKLOG = 65_535;
+
 function listen(server: Server, at: { path: string } | { fd: number }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(at, () => {
+    server.listen(at, BACKLOG, () => {
       server.off("error", reject);
       // From here on only an accept can fail (no descriptors left), which is the connecting side's to see.
       server.on("error", () => {});

@@ -8,8 +8,9 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ask, askAll, lines, send } from "./client.ts";
 import { BACKENDS, Home } from "./daemon.ts";
@@ -28,6 +29,30 @@ describe.each(BACKENDS)("%s", (backend) => {
     expect(readdirSync(home.runtime).toSorted()).toEqual(["control.sock", "ingest.sock", "query.sock"]);
     expect(await daemon.stop()).toBe(0);
     expect(readdirSync(home.runtime)).toEqual([]);
+  });
+
+  test("takes as many who wait while the daemon is busy as the kernel lets", async () => {
+    const home = new Home();
+    const { sockets, pid, exited } = await home.start({
+      backend,
+      config: { ingest: { maxConnections: 2000 } },
+    });
+    const most = Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8"));
+    const count = Math.min(most, 700);
+    process.kill(pid, "SIGSTOP");
+    const waiting = Array.from({ length: count }, () => connect(sockets.ingest));
+    onTestFinished(() => {
+      for (const socket of waiting) socket.destroy();
+    });
+    await Promise.all(waiting.map((socket) => once(socket, "connect")));
+    const receipts = waiting.map((socket, at) => {
+      socket.end(lines(taskLine({ id: `${at}` })));
+      return text(socket);
+    });
+    process.kill(pid, "SIGCONT");
+    for (const receipt of await Promise.all(receipts)) expect(JSON.parse(receipt).receipt.stored).toBe(1);
+    process.kill(pid, "SIGTERM");
+    expect(await exited).toBe(0);
   });
 
   test("everything that is written is for this user alone", async () => {
