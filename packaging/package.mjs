@@ -25,9 +25,11 @@ const { version, dependencies, optionalDependencies } = JSON.parse(
   readFileSync(join(ROOT, "package.json"), "utf8"),
 );
 const name = `patternd-${version}-${process.platform}-${process.arch}-node${process.versions.modules}`;
+/** By shell, under the name that it looks for. */
+const COMPLETIONS = Object.entries({ bash: "patternd", zsh: "_patternd", fish: "patternd.fish" });
 const LAUNCHER = `#!/bin/sh
 # The path by which it was called is kept: "current/bin/patternd" stays current when that link moves on.
-exec "\${PATTERND_NODE:-node}" --max-semi-space-size=1 "$(dirname "$0")/../lib/dist/cli/main.js" "$@"
+exec "\${PATTERND_NODE:-node}" --max-semi-space-size=1 "$(dirname "$0")/../lib/dist/patternd.cjs" "$@"
 `;
 
 const work = mkdtempSync(join(tmpdir(), "patternd-package-"));
@@ -46,7 +48,8 @@ try {
     "config.example.json",
     "config.schema.json",
     "pattern.schema.json",
-    "completions",
+    "openapi.json",
+    "answers.schema.json",
   ];
   for (const entry of kept) {
     if (existsSync(join(ROOT, entry))) cpSync(join(ROOT, entry), join(lib, entry), { recursive: true });
@@ -58,6 +61,12 @@ try {
   mkdirSync(join(folder, "bin"));
   writeFileSync(join(folder, "bin", "patternd"), LAUNCHER);
   chmodSync(join(folder, "bin", "patternd"), 0o755);
+  cpSync(join(ROOT, "bin", "patternd-emit"), join(folder, "bin", "patternd-emit"));
+  mkdirSync(join(lib, "completions"));
+  for (const [shell, file] of COMPLETIONS) {
+    const words = execFileSync(process.execPath, [join(ROOT, "dist", "patternd.cjs"), "completion", shell]);
+    writeFileSync(join(lib, "completions", file), words);
+  }
   const sums = filesIn(folder).map((file) => `${sha256(join(folder, file))}  ${file}\n`);
   writeFileSync(join(folder, "SHA256SUMS"), sums.join(""));
   mkdirSync(TARGET, { recursive: true });

@@ -42,7 +42,7 @@ describe("opening", () => {
   test("names every option that is wrong", async () => {
     expect(await refusal({ backend: "postgres" })).toEqual([
       "backend_unknown",
-      'backend: expected one of filesystem, sqlite, got "postgres"',
+      'backend: expected one of filesystem, sqlite, daemon, got "postgres"',
     ]);
     expect(await refusal({ path: "", readonly: true, durability: "none", timezone: "Mars/Olympus" })).toEqual(
       [

@@ -81,6 +81,10 @@ describe("the tarball", () => {
       "lib/systemd/sysusers.conf",
       "lib/systemd/tmpfiles.conf",
       "lib/systemd/logrotate.conf",
+      "lib/completions/patternd",
+      "lib/completions/_patternd",
+      "lib/completions/patternd.fish",
+      "bin/patternd-emit",
     ]) {
       expect(sums.some((sum) => sum.endsWith(`  ${name}`))).toBe(true);
     }
@@ -93,10 +97,10 @@ describe("the tarball", () => {
       encoding: "utf8",
     });
     expect(said.match(/^written/gm)).toHaveLength(8);
-    const [first = ""] = readFileSync(join(current, "lib/dist/cli/main.js"), "utf8").split("\n");
+    const [first = ""] = readFileSync(join(current, "lib/dist/patternd.cjs"), "utf8").split("\n");
     const flags = first.replace(/^.* node /, "");
     const unit = readFileSync(join(root, "etc/systemd/system/patternd.service"), "utf8");
-    expect(unit).toContain(`ExecStart=${process.execPath} ${flags} ${current}/lib/dist/cli/main.js start\n`);
+    expect(unit).toContain(`ExecStart=${process.execPath} ${flags} ${current}/lib/dist/patternd.cjs start\n`);
   });
 
   test("runs both kinds of store, moves on to another version and back, and keeps every pattern", async () => {
