@@ -94,11 +94,8 @@ test("days that go leave no file and no folder; others stay as they are", async 
 test("of what is deleted no version is left on the disk", async () => {
   const place = new Place(open);
   const backend = await place.open();
-  await backend.write([
-    note("moved", { at: "2026-05-01T08:00:00Z", data: { was: "secret" } }),
-    note("moved", { at: LATER }),
-    note("stays", { at: AT }),
-  ]);
+  await backend.write([note("moved", { at: "2026-05-01T08:00:00Z", data: { was: "secret" } })]);
+  await backend.write([note("moved", { at: LATER }), note("stays", { at: AT })]);
   expect(await backend.deleteOlderThan(instantOf("2026-05-01T09:00:00Z"))).toBe(0);
   expect(execFileSync("zcat", [join(place.path, DAY, "note.ndjson.gz")], { encoding: "utf8" })).toBe(
     `${lineOf(note("stays", { at: AT }))}\n`,

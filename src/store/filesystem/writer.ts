@@ -1,12 +1,12 @@
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { hashId, type IdHash } from "../../pattern/id-hash.ts";
+import { hashId } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OpenOptions, Outcome } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { isTaken, syncPath } from "../durable.ts";
-import { BloomFilter } from "./bloom.ts";
+import { Doubles, isNewer } from "./doubles.ts";
 import { IdIndex } from "./ids.ts";
 import { KnownPatterns, type Location, type Version } from "./known.ts";
 import { dayFolder, dayOf, listDays, listSegments, listUnpublished, startOfDay } from "./layout.ts";
@@ -20,6 +20,9 @@ interface NewLine extends Location {
   readonly pattern: Pattern;
 }
 
+/** A version that the batch has come to; `location` is what it leaves to be marked, if anything is. */
+type Coming = Omit<Version, "location"> & { readonly location: Location | undefined };
+
 /** What a batch will do, decided before anything is written. */
 class Plan {
   readonly outcomes: Outcome[] = [];
@@ -28,23 +31,16 @@ class Plan {
   /** By the path of the day's file. */
   readonly marks = new Map<string, Addition>();
   readonly replaced: Place[] = [];
-  /** Which ids may be in it: hardly ever one twice. */
-  readonly #ids: BloomFilter;
-  /** The newest version of each id among the first lines, as far as somebody asked. */
-  readonly #versions = new Map<string, Version>();
-  #asked = 0;
+  readonly doubles: Doubles;
+  /** Of ids that are in the batch more than once. */
+  readonly versions = new Map<string, Coming>();
   /** Of the instant that was asked for last: most of a batch lies on one day. */
   #day = 0;
   #dayStart = 0n;
   #dayEnd = 0n;
 
-  constructor(patterns: number) {
-    this.#ids = new BloomFilter(patterns, BITS_PER_ID);
-  }
-
-  add(line: NewLine, hash: IdHash): void {
-    this.lines.push(line);
-    this.#ids.add(hash);
+  constructor(patterns: readonly Pattern[]) {
+    this.doubles = new Doubles(patterns);
   }
 
   dayOf(instant: bigint): number {
@@ -55,21 +51,7 @@ class Plan {
     }
     return this.#day;
   }
-
-  /** Undefined for nearly all ids that it does not change. */
-  find(pattern: Pattern, hash: IdHash): Version | undefined {
-    if (!this.#ids.has(hash)) return undefined;
-    for (const location of this.lines.slice(this.#asked)) {
-      const { id, instant, line } = location.pattern;
-      this.#versions.set(id, { location, instant, line });
-    }
-    this.#asked = this.lines.length;
-    return this.#versions.get(pattern.id);
-  }
 }
-
-/** Of 100,000 new ids hardly one looks like one of the batch: to find out costs a look at all of them. */
-const BITS_PER_ID = 32;
 
 export class SegmentWriter {
   readonly #root: string;
@@ -95,7 +77,7 @@ export class SegmentWriter {
   write(patterns: readonly Pattern[]): Outcome[] {
     this.#upkeep.settleUnfinished();
     this.#known.trim();
-    const plan = new Plan(patterns.length);
+    const plan = new Plan(patterns);
     for (const pattern of patterns) plan.outcomes.push(this.#decide(pattern, plan));
     this.#append([...plan.marks.values()], [...plan.files.values()], plan);
     for (const [segment, addition] of plan.files) segment.size = addition.end;
@@ -146,23 +128,31 @@ export class SegmentWriter {
   }
 
   #decide(pattern: Pattern, plan: Plan): Outcome {
-    const { hash } = pattern;
-    const last =
-      plan.find(pattern, hash) ?? (this.#ids.mayHold(hash) ? this.#known.find(pattern.id, hash) : undefined);
-    if (last && pattern.instant < last.instant) return "superseded";
-    if (last && pattern.instant === last.instant && Buffer.compare(last.line, pattern.line) === 0)
-      return "superseded";
-    const location = this.#plan(pattern, hash, plan);
-    if (last) this.#mark(last.location, location, pattern.lineBytes + 1, plan);
+    const isDouble = plan.doubles.has(pattern);
+    const last: Coming | undefined =
+      (isDouble && plan.versions.get(pattern.id)) || this.#knownVersion(pattern);
+    if (last && !isNewer(pattern, last)) return "superseded";
+    // A version that another one of the batch replaces is not written: a crash could leave it, or the one before it,
+    // beside the last one, since each file of a batch comes by itself.
+    const isPassing = isDouble && plan.doubles.isPassing(pattern);
+    const location = isPassing ? last?.location : this.#plan(pattern, plan);
+    if (!isPassing && last?.location && location)
+      this.#mark(last.location, location, pattern.lineBytes + 1, plan);
+    if (isDouble) plan.versions.set(pattern.id, { location, instant: pattern.instant, line: pattern.line });
     return last ? "replaced" : "stored";
   }
 
-  #plan(pattern: Pattern, hash: IdHash, plan: Plan): Location {
+  #knownVersion(pattern: Pattern): Version | undefined {
+    const { hash } = pattern;
+    return this.#ids.mayHold(hash) ? this.#known.find(pattern.id, hash) : undefined;
+  }
+
+  #plan(pattern: Pattern, plan: Plan): Location {
     const segment = this.#segments.at(plan.dayOf(pattern.instant), pattern.type);
     const addition = plan.files.get(segment) ?? new Addition(segment.path, segment.size);
     plan.files.set(segment, addition);
     const line = { pattern, segment, offset: addition.add(pattern) };
-    plan.add(line, hash);
+    plan.lines.push(line);
     return line;
   }
 
