@@ -42,7 +42,12 @@ export function answersOf(parts: Answering): Answers {
   });
   return {
     store,
-    ...asking.answers({ health, failing: () => failing(queue), jobFigures: () => jobs.status() }),
+    ...asking.answers({
+      health,
+      failing: () => failing(queue),
+      queueBytes: () => queue.bytes,
+      jobFigures: () => jobs.status(),
+    }),
     health,
     flush: () => queue.flush(),
     rejected: orders,

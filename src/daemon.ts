@@ -101,7 +101,7 @@ async function start(
   releases.push(() => releaseSpool());
   let upkeep: Jobs | undefined;
   releases.push(() => upkeep?.ended());
-  const store = await openStore(config, log, fail);
+  const store = await openStore(config, log, asking, fail);
   releases.push(() => store.close());
   const parser = startParser(live, store);
   releases.push(() => parser.close());
@@ -219,7 +219,12 @@ async function finishWriting(queue: PatternQueue, timeoutMs: number): Promise<vo
   clearTimeout(giveUp);
 }
 
-async function openStore(config: Config, log: Log, fail: (error: unknown) => void): Promise<ThreadedStore> {
+async function openStore(
+  config: Config,
+  log: Log,
+  { metrics }: Asking,
+  fail: (error: unknown) => void,
+): Promise<ThreadedStore> {
   const options = {
     path: config.path,
     durability: config.durability,
@@ -227,6 +232,7 @@ async function openStore(config: Config, log: Log, fail: (error: unknown) => voi
     readOnly: false,
     holder: `patternd ${VERSION}`,
     onRepair: (repair: StoreRepair) => log("warn", "store.repaired", { ...repair }),
+    onSynced: (ms: number) => metrics.synced(ms),
   };
   const store = await openInThreads(config.backend, options, fail);
   const { timezone, format } = store.metadata;

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type * as v from "valibot";
 import { expect, test } from "vitest";
 import { type Report, recommendationSchema, reportSchema } from "../src/analysis/report-schema.ts";
+import { ANSWERS } from "../src/cli/answers.ts";
 import { RELOADABLE } from "../src/config/live.ts";
 import { ERROR_CODES } from "../src/errors.ts";
 import { LOG_EVENTS } from "../src/log.ts";
@@ -16,8 +17,19 @@ function firstCells(page: string, from: string, to?: string): string[] {
   return [...part.matchAll(/^\| `([^`]+)` \|/gm)].flatMap((match) => match[1] ?? []);
 }
 
+function rowOf(text: string, cell: string): string {
+  return text.slice(text.lastIndexOf(`\n| \`${cell}\` |`) + 1).split("\n", 1)[0] ?? "";
+}
+
 test("docs/errors.md lists the catalogue of errors", () => {
   expect(firstCells("errors.md", "# Errors")).toEqual([...ERROR_CODES].sort());
+});
+
+test("docs/asking.md lists what each command prints", () => {
+  expect(firstCells("asking.md", "## What --json prints")).toEqual(Object.keys(ANSWERS));
+  const text = readFileSync(new URL("../docs/asking.md", import.meta.url), "utf8");
+  for (const [command, answer] of Object.entries(ANSWERS))
+    expect(/^\| `[^`]+` \| `[^`]+` \| list: /.test(rowOf(text, command)), command).toBe("isList" in answer);
 });
 
 test("docs/operations.md lists every log event with its meaning", () => {

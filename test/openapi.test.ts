@@ -4,11 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Hono } from "hono";
 import { expect, test } from "vitest";
-import { lookSchema } from "../src/cli/doctor/finding.ts";
-import { statusSchema } from "../src/cli/status.ts";
+import { ANSWERS } from "../src/cli/answers.ts";
 import { Followers } from "../src/control/followers.ts";
 import { type Answers, controlRoutes, queryRoutes } from "../src/control/routes.ts";
-import { statsSchema } from "../src/store/answers.ts";
 import { converted, openApi, routesOf } from "./openapi.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -58,10 +56,14 @@ test("answers.schema.json says what the command prints", () => {
   held("answers.schema.json", {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "What patternd's commands print with --json",
-    definitions: {
-      status: converted(statusSchema),
-      stats: converted(statsSchema),
-      doctor: { description: "One object a line.", ...converted(lookSchema) },
-    },
+    definitions: Object.fromEntries(
+      Object.entries(ANSWERS).map(([command, answer]) => [
+        command,
+        {
+          ...("isList" in answer ? { description: "One object a line." } : {}),
+          ...converted(answer.schema),
+        },
+      ]),
+    ),
   });
 });

@@ -2,6 +2,9 @@
 import { type JsonSchema, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { reportSchema } from "../src/analysis/report-schema.ts";
+import { forgetSchema } from "../src/cli/forget.ts";
+import { jobSchema } from "../src/cli/jobs.ts";
+import { purgeSchema, replaySchema } from "../src/cli/rejected-orders.ts";
 import { healthSchema } from "../src/cli/status.ts";
 import { jobSchemas } from "../src/control/jobs.ts";
 import { problemSchema } from "../src/control/problem.ts";
@@ -70,6 +73,7 @@ const OPERATIONS: readonly Operation[] = [
     controlOnly: true,
     parameters: jobSchemas.retention,
     type: "application/json",
+    answer: named("JobReport"),
   },
   {
     method: "post",
@@ -78,6 +82,7 @@ const OPERATIONS: readonly Operation[] = [
     controlOnly: true,
     parameters: jobSchemas.compression,
     type: "application/json",
+    answer: named("JobReport"),
   },
   {
     method: "post",
@@ -90,6 +95,7 @@ const OPERATIONS: readonly Operation[] = [
       dryRun: v.optional(v.picklist(["true", "false"])),
     }),
     type: "application/json",
+    answer: named("ForgetReport"),
   },
   {
     method: "post",
@@ -105,6 +111,7 @@ const OPERATIONS: readonly Operation[] = [
     controlOnly: true,
     parameters: orderSchema,
     type: "application/json",
+    answer: named("ReplayReport"),
   },
   {
     method: "post",
@@ -113,6 +120,7 @@ const OPERATIONS: readonly Operation[] = [
     controlOnly: true,
     parameters: orderSchema,
     type: "application/json",
+    answer: named("PurgeReport"),
   },
 ];
 
@@ -135,6 +143,10 @@ export function openApi(): object {
         Stats: converted(statsSchema),
         Report: converted(reportSchema),
         Problem: converted(problemSchema),
+        JobReport: converted(jobSchema),
+        ForgetReport: converted(forgetSchema),
+        ReplayReport: converted(replaySchema),
+        PurgeReport: converted(purgeSchema),
       },
     },
   };

@@ -24,6 +24,20 @@ test("what comes while a batch is written makes the next one", async () => {
   expect(sender.flushes).toBe(2);
 });
 
+test("what it takes is counted until it is settled, while it is written too", async () => {
+  let sizeWhileWriting = 0;
+  const { queue } = await queueWith(async (ids) => {
+    sizeWhileWriting = queue.bytes;
+    return store(ids);
+  });
+  queue.put(new Recorder(), line("a", 5_000));
+  const size = queue.bytes;
+  expect(size).toBeGreaterThan(5_000);
+  await queue.flush();
+  expect(sizeWhileWriting).toBe(size);
+  expect(queue.bytes).toBe(0);
+});
+
 test("a batch without patterns is not written", async () => {
   const { queue, seen } = await queueWith(store);
   const sender = new Recorder();

@@ -1,6 +1,7 @@
 import { loadConfig } from "../config/load.ts";
 import { homeFolder, resolvePath } from "../config/places.ts";
 import { type BackupProgress, backup } from "../store/backup.ts";
+import type { BackupAnswer } from "./answers.ts";
 import { configuredPlace, placeText } from "./place.ts";
 import { counted, grouped, progress } from "./progress.ts";
 import { print } from "./terminal.ts";
@@ -21,10 +22,11 @@ export async function backupStore(
       tick();
     },
   });
-  const { patterns, bytes, path } = made;
+  const answer: BackupAnswer = { backend: from.backend, ...made };
+  const { patterns, bytes, path } = answer;
   await print(
     flags.json
-      ? `${JSON.stringify({ backend: from.backend, ...made })}\n`
+      ? `${JSON.stringify(answer)}\n`
       : `${counted(patterns, "pattern")}, ${counted(bytes, "byte")}, in ${placeText({ ...from, path })}\n`,
   );
   return 0;

@@ -2,6 +2,7 @@ import { loadConfig } from "../config/load.ts";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import { checkerOf } from "../store/check.ts";
 import { type Finding, kindOf, type Repaired, type StoreChecker, type Tally } from "../store/finding.ts";
+import type { CheckAnswer } from "./answers.ts";
 import { configuredPlace, parsePlace, placeText } from "./place.ts";
 import { counted, progress } from "./progress.ts";
 import { print, printable } from "./terminal.ts";
@@ -58,7 +59,7 @@ async function check(checker: StoreChecker, { json, repair }: Flags, store: stri
   const whole = findings === 0 ? "whole" : counted(findings, "finding");
   await print(
     json
-      ? `${JSON.stringify({ checked: { store, patterns, bytes, findings, remarks } })}\n`
+      ? asLine({ checked: { store, patterns, bytes, findings, remarks } })
       : `${store}: ${counted(patterns, "pattern")}, ${counted(bytes, "byte")}: ${whole}\n`,
   );
   return findings;
@@ -70,7 +71,7 @@ function findingText(finding: Finding, isJson: boolean, isRepairing: boolean): s
   const row = finding.row === undefined ? undefined : String(finding.row);
   if (isJson) {
     const remark = isRemark ?? false;
-    return `${JSON.stringify({ finding: { kind, file, line, byte, row, found, expected, repair, advice, remark } })}\n`;
+    return asLine({ finding: { kind, file, line, byte, row, found, expected, repair, advice, remark } });
   }
   const where = [
     ...(line === undefined ? [] : [`line ${line}`]),
@@ -86,10 +87,14 @@ function repairText({ finding, keptAs }: Repaired, isJson: boolean): string {
   const { kind, file, line, byte } = finding;
   if (isJson) {
     const row = finding.row === undefined ? undefined : String(finding.row);
-    return `${JSON.stringify({ repaired: { kind, file, line, byte, row, kept_as: keptAs } })}\n`;
+    return asLine({ repaired: { kind, file, line, byte, row, kept_as: keptAs } });
   }
   const at = line === undefined ? "" : ` (line ${line})`;
   return `${printable(`repaired ${kind} in ${file}${at}${keptAs === undefined ? "" : `, kept in ${keptAs}`}`)}\n`;
+}
+
+function asLine(answer: CheckAnswer): string {
+  return `${JSON.stringify(answer)}\n`;
 }
 
 function inTermsOf(store: string, error: unknown): unknown {

@@ -9,6 +9,7 @@ import { Sender, type Sent } from "../client/sender.ts";
 import { surroundings } from "../client/surroundings.ts";
 import { clientSockets, readSocketPaths } from "../config/sockets.ts";
 import { PatterndError } from "../errors.ts";
+import type { EmitAnswer } from "./answers.ts";
 import { EMIT_HELP, type EmitFlags, parseEmit, patternLine } from "./emit-flags.ts";
 import { print, say } from "./terminal.ts";
 
@@ -120,7 +121,7 @@ class Emission {
 
   /** NDJSON: the receipt over all connections, and what was left in the outbox. */
   summary(): string {
-    const parts = [
+    const parts: EmitAnswer[] = [
       ...(this.#receipt.lines > 0 ? [{ receipt: this.#receipt }] : []),
       ...(this.#left ? [{ outbox: this.#left }] : []),
     ];

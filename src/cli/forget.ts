@@ -23,7 +23,7 @@ import { findDaemon, searchOf } from "./source.ts";
 import { print, say } from "./terminal.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const reportSchema = v.object({
+export const forgetSchema = v.object({
   dry_run: v.boolean(),
   patterns: count,
   rejected: count,
@@ -92,7 +92,7 @@ function daemonOrder(socket: string): Order {
       search.set("dryRun", String(isDry));
       const answer = await post(socket, `/v1/forget?${search}`, FORGET_MS);
       if (answer.status !== 200) throw problemOf(answer);
-      reports.push(v.parse(reportSchema, JSON.parse(answer.body)));
+      reports.push(v.parse(forgetSchema, JSON.parse(answer.body)));
     }
     return reports.reduce((sum, one) => ({
       dry_run: isDry,

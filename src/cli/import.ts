@@ -8,9 +8,10 @@ import { readUpkeepFile, writeUpkeepFile } from "../store/upkeep-file.ts";
 import { importRecords } from "../transfer/import.ts";
 import { KeptRecords } from "../transfer/kept.ts";
 import type { Found } from "../transfer/record.ts";
-import { ImportReport, type ImportSummary, type Listed } from "../transfer/report.ts";
+import { ImportReport, type Listed } from "../transfer/report.ts";
 import { openRecords } from "../transfer/sources.ts";
 import { withImport } from "../upkeep/state.ts";
+import type { ImportAnswer } from "./answers.ts";
 import { standardInput } from "./input.ts";
 import { configuredPlace, parsePlace, placeText } from "./place.ts";
 import { counted, grouped, progress } from "./progress.ts";
@@ -48,7 +49,12 @@ export async function importFrom(
     writeUpkeepFile(to, withImport(readUpkeepFile(to)));
     const report = new ImportReport(store.metadata.timezone, config.retention, now);
     const keptIn = await run(records, store, { config, report, kept });
-    const summary = { source: name, store: placeText(to), kept_in: keptIn, ...report.summary() };
+    const summary: ImportAnswer = {
+      source: name,
+      store: placeText(to),
+      kept_in: keptIn,
+      ...report.summary(),
+    };
     await print(flags.json ? `${JSON.stringify(summary)}\n` : textOf(summary, name, to, config));
     return report.isWhole ? 0 : 1;
   } finally {
@@ -86,12 +92,7 @@ async function run(records: AsyncIterable<Found>, store: Backend, { config, repo
   return file;
 }
 
-function textOf(
-  summary: ImportSummary & { readonly kept_in: string | undefined },
-  source: string,
-  to: StorePlace,
-  config: Config,
-): string {
+function textOf(summary: ImportAnswer, source: string, to: StorePlace, config: Config): string {
   const { records, imported, already_there, refused, renamed, unreadable, passed_over, retention } = summary;
   const lines = [
     `${counted(records, "record")} in ${source}`,

@@ -18,7 +18,7 @@ import { layOut } from "./table.ts";
 import { print, say } from "./terminal.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const reportSchema = v.object({
+export const jobSchema = v.object({
   job: v.picklist(["retention", "compression"]),
   dry_run: v.boolean(),
   patterns: count,
@@ -79,7 +79,7 @@ async function byDaemon(socket: string, job: JobName, { isDry, days }: Asked): P
     post(socket, `/v1/jobs/${job}?${search}`, JOB_MS),
   );
   if (answer.status !== 200) throw problemOf(answer);
-  return v.parse(reportSchema, JSON.parse(answer.body));
+  return v.parse(jobSchema, JSON.parse(answer.body));
 }
 
 /** What only looks needs no lock, and never creates a store. */

@@ -1,5 +1,6 @@
 import { loadConfig } from "../config/load.ts";
 import { type MigrationProgress, migrate } from "../store/migrate.ts";
+import type { MigrateAnswer } from "./answers.ts";
 import { sayRepair } from "./import.ts";
 import { parsePlace, placeText } from "./place.ts";
 import { counted, grouped, progress } from "./progress.ts";
@@ -27,10 +28,11 @@ export async function migrateStores(flags: {
       tick();
     },
   });
-  const { patterns, written, sha256, timezone } = migrated;
+  const answer: MigrateAnswer = { from: placeText(from), to: placeText(to), ...migrated };
+  const { patterns, written, sha256, timezone } = answer;
   await print(
     flags.json
-      ? `${JSON.stringify({ from: placeText(from), to: placeText(to), ...migrated })}\n`
+      ? `${JSON.stringify(answer)}\n`
       : `${counted(patterns, "pattern")} in both stores, ${grouped(written)} of them copied now; sha256 ${sha256}\n` +
           `${placeText(to)} reads timestamps without a zone in ${timezone}, as ${placeText(from)} does\n`,
   );

@@ -23,7 +23,7 @@ import { findDaemon } from "./source.ts";
 import { print, say } from "./terminal.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const replaySchema = v.object({
+export const replaySchema = v.object({
   dry_run: v.boolean(),
   lines: count,
   stored: count,
@@ -33,7 +33,7 @@ const replaySchema = v.object({
   damaged: count,
   rejected_by_code: v.record(v.string(), count),
 });
-const purgeSchema = v.object({ dry_run: v.boolean(), lines: count, damaged: count, bytes: count });
+export const purgeSchema = v.object({ dry_run: v.boolean(), lines: count, damaged: count, bytes: count });
 type Replayed = v.InferOutput<typeof replaySchema>;
 type Purged = v.InferOutput<typeof purgeSchema>;
 

@@ -6,6 +6,7 @@ import { numberedFrames } from "../ingest/numbered.ts";
 import { PatternParser } from "../pattern/parse.ts";
 import type { Rejection } from "../pattern/rejection.ts";
 import { Zone } from "../pattern/zone.ts";
+import type { ValidateAnswer } from "./answers.ts";
 import { standardInput } from "./input.ts";
 import { print, say } from "./terminal.ts";
 
@@ -61,8 +62,8 @@ function rejectionOf(frame: SingleFrame, config: Config, parser: PatternParser):
 async function report(file: string, line: number, rejection: Rejection, isJson: boolean): Promise<void> {
   const { code, path, message, patternId } = rejection;
   if (isJson) {
-    const reject = { file, line, code, path, message, pattern_id: patternId };
-    await print(`${JSON.stringify({ reject })}\n`);
+    const answer: ValidateAnswer = { reject: { file, line, code, path, message, pattern_id: patternId } };
+    await print(`${JSON.stringify(answer)}\n`);
   } else {
     process.stderr.write(`${file}:${line}: ${code}${path === undefined ? "" : ` ${path}`}: ${message}\n`);
   }

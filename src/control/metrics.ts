@@ -30,6 +30,10 @@ export const METRICS = {
   patternd_lines_settled_total: { kind: "counter", help: "what became of them", labels: ["outcome"] },
   patternd_lines_rejected_total: { kind: "counter", help: "rejected lines by code", labels: ["code"] },
   patternd_lines_in_flight: { kind: "gauge", help: "lines in memory that are not settled yet" },
+  patternd_queue_bytes: {
+    kind: "gauge",
+    help: "bytes in memory that are not settled yet, with what a line takes; `queue.maxBytes` bounds them",
+  },
   patternd_batch_lines: { kind: "histogram", help: "lines in a batch", buckets: LINES },
   patternd_batch_bytes_total: {
     kind: "counter",
@@ -43,6 +47,11 @@ export const METRICS = {
   patternd_store_write_seconds: {
     kind: "histogram",
     help: "one write to the store, its fsync included",
+    buckets: SECONDS,
+  },
+  patternd_store_fsync_seconds: {
+    kind: "histogram",
+    help: "of one write to the store, its fsyncs (SQLite: its commit)",
     buckets: SECONDS,
   },
   patternd_spool_lines: { kind: "gauge", help: "lines that wait on disk for the store" },
@@ -78,6 +87,8 @@ export interface MetricSources {
   readonly health: () => Health;
   /** Parts of the daemon that may fail, and whether they do. */
   readonly failing: () => Readonly<Record<string, boolean>>;
+  /** What is counted against `queue.maxBytes`. */
+  readonly queueBytes: () => number;
   readonly followers: () => number;
   readonly jobFigures: () => JobFigures;
 }
@@ -123,6 +134,10 @@ export class Metrics {
     return result;
   }
 
+  synced(ms: number): void {
+    this.#histograms.get("patternd_store_fsync_seconds")?.observe(ms / 1_000);
+  }
+
   failed(part: string): void {
     add(this.#failures, part);
   }
@@ -147,6 +162,7 @@ export class Metrics {
       Object.entries(sources.failing()).map(([part, is]) => [part, is ? 1 : 0]),
     );
     this.#setAll("patternd_failures_total", "part", this.#failures);
+    this.#set("patternd_queue_bytes", sources.queueBytes());
     this.#set("patternd_batch_bytes_total", this.#batchBytes);
     this.#set("patternd_connections", health.connections);
     this.#setAll("patternd_connections_refused_total", "reason", this.#refused);

@@ -124,7 +124,12 @@ export class WriteQueue<Patterns> {
     const { maxBytes } = this.#options;
     const isFullOfRejected = this.failure("rejected") !== undefined && this.#settling.lateBytes >= maxBytes;
     if (this.failure("spool") !== undefined || isFullOfRejected) return "closed";
-    return this.#waiting.bytes + this.#inFlightBytes >= maxBytes ? "full" : "open";
+    return this.bytes >= maxBytes ? "full" : "open";
+  }
+
+  /** What everything takes that is not settled yet. */
+  get bytes(): number {
+    return this.#waiting.bytes + this.#inFlightBytes;
   }
 
   /** Why a part does not do what it should; undefined while it does. */

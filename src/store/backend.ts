@@ -160,6 +160,8 @@ export interface OpenOptions {
   readonly holder?: string;
   /** Told of repairs made while opening, in the log's terms. */
   readonly onRepair?: (event: StoreRepair) => void;
+  /** Told how many milliseconds a write took to be made durable; more than once where it takes several steps. */
+  readonly onSynced?: (ms: number) => void;
 }
 
 /** A write that a crash cut short, removed from a file's end and kept aside. */

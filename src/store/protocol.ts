@@ -17,7 +17,7 @@ import type { BackendKind } from "./open.ts";
 
 export interface ThreadData {
   readonly kind: BackendKind;
-  readonly options: Omit<OpenOptions, "onRepair">;
+  readonly options: Omit<OpenOptions, "onRepair" | "onSynced">;
   /** Takes only the time that nobody else wants. */
   readonly isBackground: boolean;
 }
@@ -50,6 +50,12 @@ export type Reply =
   | { readonly opened: StoreMetadata; readonly repairs: readonly StoreRepair[] }
   | { readonly number: number; readonly result: unknown }
   | { readonly number: number | undefined; readonly error: PlainError };
+
+/** What a write results in. `syncMs`: what its fsyncs took; undefined if there were none. */
+export interface Written {
+  readonly outcomes: Uint8Array<ArrayBuffer>;
+  readonly syncMs: number | undefined;
+}
 
 const OUTCOMES = ["stored", "replaced", "superseded"] as const satisfies readonly Outcome[];
 

@@ -22,7 +22,14 @@ import type {
 } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
-import { type Call, fromPlain, type Reply, type ThreadData, unpackOutcomes } from "./protocol.ts";
+import {
+  type Call,
+  fromPlain,
+  type Reply,
+  type ThreadData,
+  unpackOutcomes,
+  type Written,
+} from "./protocol.ts";
 
 /** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
@@ -151,10 +158,17 @@ class StoreThread implements ThreadedStore {
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
   readonly #onEnded: (error: Error) => void;
+  readonly #onSynced: OpenOptions["onSynced"];
 
-  private constructor(worker: Worker, metadata: StoreMetadata, onEnded: (error: Error) => void) {
+  private constructor(
+    worker: Worker,
+    metadata: StoreMetadata,
+    onEnded: (error: Error) => void,
+    onSynced: OpenOptions["onSynced"],
+  ) {
     this.#worker = worker;
     this.#onEnded = onEnded;
+    this.#onSynced = onSynced;
     this.metadata = metadata;
     worker.on("message", (reply: Reply) => this.#settle(reply));
     worker.on("error", (cause) => this.#end(cause));
@@ -163,7 +177,7 @@ class StoreThread implements ThreadedStore {
 
   static async open(
     kind: BackendKind,
-    { onRepair, ...options }: OpenOptions,
+    { onRepair, onSynced, ...options }: OpenOptions,
     onEnded: (error: Error) => void,
     isBackground = false,
   ): Promise<StoreThread> {
@@ -178,7 +192,7 @@ class StoreThread implements ThreadedStore {
     });
     if ("opened" in reply) {
       for (const repair of reply.repairs) onRepair?.(repair);
-      return new StoreThread(worker, reply.opened, onEnded);
+      return new StoreThread(worker, reply.opened, onEnded, onSynced);
     }
     await worker.terminate();
     throw "error" in reply
@@ -187,7 +201,9 @@ class StoreThread implements ThreadedStore {
   }
 
   async write(patterns: PackedPatterns): Promise<Outcome[]> {
-    return unpackOutcomes(await this.#call({ method: "write", patterns }, transferOf(patterns)));
+    const written = await this.#call<Written>({ method: "write", patterns }, transferOf(patterns));
+    if (written.syncMs !== undefined) this.#onSynced?.(written.syncMs);
+    return unpackOutcomes(written.outcomes);
   }
 
   get(id: string): Promise<string | undefined> {

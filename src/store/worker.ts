@@ -2,10 +2,18 @@
 import { constants, setPriority } from "node:os";
 import { platform } from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
-import { unpackPatterns } from "../pattern/pack.ts";
+import { type PackedPatterns, unpackPatterns } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
 import { openStore } from "./open.ts";
-import { type Call, packOutcomes, type Reply, type Request, type ThreadData, toPlain } from "./protocol.ts";
+import {
+  type Call,
+  packOutcomes,
+  type Reply,
+  type Request,
+  type ThreadData,
+  toPlain,
+  type Written,
+} from "./protocol.ts";
 
 const port = parentPort;
 const { kind, options, isBackground }: ThreadData = workerData;
@@ -16,10 +24,19 @@ function reply(message: Reply): void {
   port?.postMessage(message);
 }
 
+/** Of the write that is done at the moment. */
+let syncMs: number | undefined;
+
+async function write(backend: Backend, patterns: PackedPatterns): Promise<Written> {
+  syncMs = undefined;
+  const outcomes = packOutcomes(await backend.write(unpackPatterns(patterns)));
+  return { outcomes, syncMs };
+}
+
 async function answer(backend: Backend, call: Call): Promise<unknown> {
   switch (call.method) {
     case "write":
-      return packOutcomes(await backend.write(unpackPatterns(call.patterns)));
+      return write(backend, call.patterns);
     case "get":
       return backend.get(call.id);
     case "query":
@@ -45,7 +62,13 @@ async function answer(backend: Backend, call: Call): Promise<unknown> {
 
 try {
   const repairs: StoreRepair[] = [];
-  const backend = await openStore(kind, { ...options, onRepair: (repair) => repairs.push(repair) });
+  const backend = await openStore(kind, {
+    ...options,
+    onRepair: (repair) => repairs.push(repair),
+    onSynced: (ms) => {
+      syncMs = (syncMs ?? 0) + ms;
+    },
+  });
   port?.on("message", async (request: Request) => {
     try {
       reply({ number: request.number, result: await answer(backend, request) });

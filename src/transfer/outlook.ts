@@ -15,7 +15,7 @@ export interface Outlook {
   /** How many of the records are older than they may be. */
   readonly older: number;
   /** The configuration's member that keeps them. */
-  readonly keep: object;
+  readonly keep: { readonly retention: { readonly days?: number; readonly byType?: Record<string, number> } };
 }
 
 export class RetentionOutlook {

@@ -92,8 +92,6 @@ export class ImportReport {
   }
 }
 
-export type ImportSummary = ReturnType<ImportReport["summary"]>;
-
 function list<T>(listed: Listed<T>, item: T): void {
   listed.count += 1;
   if (listed.first.length < NAMED) listed.first.push(item);

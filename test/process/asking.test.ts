@@ -183,6 +183,7 @@ test("metrics are all that the catalogue says, and count what came", async () =>
     'patternd_lines_settled_total{outcome="stored"} 7',
     'patternd_lines_rejected_total{code="invalid_json"} 1',
     "patternd_lines_in_flight 0",
+    "patternd_queue_bytes 0",
     'patternd_failing{part="store"} 0',
   ])
     expect(body.split("\n")).toContain(line);
@@ -191,4 +192,23 @@ test("metrics are all that the catalogue says, and count what came", async () =>
   expect(statSync(textfile).mode & 0o777).toBe(0o644);
   expect(await daemon.stop()).toBe(0);
   expect(existsSync(textfile)).toBe(false);
+});
+
+describe.each(BACKENDS)("fsyncs of %s", (backend) => {
+  test.each(["fsync", "os"])(
+    "durability %s: each write that waits for the disk is timed",
+    async (durability) => {
+      const home = new Home();
+      const daemon = await home.start({ backend, config: { durability } });
+      await send(daemon.sockets.ingest, [lines(...taskLines(7))]);
+      const { body } = await ask(daemon.sockets.query, "/metrics");
+      const value = (name: string) => Number(new RegExp(`^${name} (.+)$`, "m").exec(body)?.[1]);
+      const writes = value("patternd_store_write_seconds_count");
+      const took = value("patternd_store_fsync_seconds_sum");
+      expect(writes).toBeGreaterThan(0);
+      expect(value("patternd_store_fsync_seconds_count")).toBe(durability === "fsync" ? writes : 0);
+      if (durability === "fsync") expect(took).toBeGreaterThan(0);
+      expect(took).toBeLessThanOrEqual(value("patternd_store_write_seconds_sum"));
+    },
+  );
 });

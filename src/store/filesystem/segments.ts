@@ -78,15 +78,17 @@ const PIECE_BYTES = 256 * 1024;
 export class Segments {
   readonly #root: string;
   readonly #sync: boolean;
+  readonly #onSynced: (ms: number) => void;
   readonly #byDay = new Map<number, Map<string, Segment>>();
   /** In order of use: the first is the one to close next. */
   readonly #open = new Map<string, number>();
   readonly #undo: Addition[] = [];
   readonly #room = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
-  constructor(root: string, durability: "fsync" | "os") {
+  constructor(root: string, durability: "fsync" | "os", onSynced: (ms: number) => void = () => {}) {
     this.#root = root;
     this.#sync = durability === "fsync";
+    this.#onSynced = onSynced;
   }
 
   /** The .ndjson of a day and type, which need not exist yet. */
@@ -215,9 +217,12 @@ export class Segments {
   }
 
   #makeDurable(additions: readonly Addition[]): void {
+    if (additions.length === 0) return;
+    const started = performance.now();
     for (const { path } of additions) fdatasyncSync(this.file(path));
     const folders = new Set(additions.filter(({ before }) => before === 0).map(({ path }) => dirname(path)));
     for (const folder of folders) syncPath(folder);
+    this.#onSynced(performance.now() - started);
   }
 
   /**

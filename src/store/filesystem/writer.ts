@@ -63,7 +63,7 @@ export class SegmentWriter {
   /** Repairs what a crash left, and reads which ids are there. */
   constructor(options: OpenOptions, zone: Zone) {
     this.#root = options.path;
-    this.#segments = new Segments(options.path, options.durability);
+    this.#segments = new Segments(options.path, options.durability, options.onSynced);
     const days = listDays(this.#root);
     for (const day of days) this.#repair(day, options);
     if (options.durability === "fsync") this.#makeDurable(days);

@@ -63,7 +63,9 @@ function openForWriting(driver: Driver, options: OpenOptions, migrations: readon
         () => {
           configureWriter(db, options.durability);
           migrate(db, migrations);
-          return backendOf(file, db, { lock, writer: new PatternWriter(db) });
+          const { durability, onSynced } = options;
+          const writer = new PatternWriter(db, durability === "fsync" ? onSynced : undefined);
+          return backendOf(file, db, { lock, writer });
         },
       );
     },

@@ -27,8 +27,12 @@ export class PatternWriter {
   readonly #agents;
   readonly #upkeep;
   readonly #batch;
+  readonly #onSynced;
+  #saved = 0;
 
-  constructor(db: Connection) {
+  /** `onSynced`: told how many milliseconds each commit took. */
+  constructor(db: Connection, onSynced: (ms: number) => void = () => {}) {
+    this.#onSynced = onSynced;
     this.#db = db;
     this.#insert = db.prepare(INSERT);
     this.#update = db.prepare(UPDATE);
@@ -36,9 +40,11 @@ export class PatternWriter {
     this.#tags = new WordIndex(db, "pattern_tags", "tag");
     this.#agents = new WordIndex(db, "pattern_agents", "agent");
     this.#upkeep = new DatabaseUpkeep(db, [this.#tags, this.#agents]);
-    this.#batch = db.transaction((patterns: readonly Pattern[]) =>
-      patterns.map((one, index) => this.#saveAt(index, one)),
-    );
+    this.#batch = db.transaction((patterns: readonly Pattern[]) => {
+      const outcomes = patterns.map((one, index) => this.#saveAt(index, one));
+      this.#saved = performance.now();
+      return outcomes;
+    });
   }
 
   /**
@@ -47,7 +53,9 @@ export class PatternWriter {
    * @throws NotStorable if the database refuses a pattern for what is in it; SQLite's own error otherwise.
    */
   write(patterns: readonly Pattern[]): Outcome[] {
-    return this.#batch.immediate(patterns);
+    const outcomes = this.#batch.immediate(patterns);
+    this.#onSynced(performance.now() - this.#saved);
+    return outcomes;
   }
 
   deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
