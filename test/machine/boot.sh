@@ -1,13 +1,16 @@
 #!/bin/bash
 # PID 1 of fresh namespaces (mount, pid, cgroup, uts, ipc, net): becomes systemd, over a throw-away copy of the file system.
-# boot.sh FOLDER: an empty folder to work in
+# boot.sh FOLDER CHECKOUT: an empty folder to work in; what is to be at /opt/patternd, where a confined service sees it
 set -eu
 folder=$1
+checkout=$2
 mount --make-rprivate /
 mount -t tmpfs -o mode=0755 throwaway "$folder"
 mkdir "$folder/changes" "$folder/work" "$folder/new"
 mount -t overlay throwaway -o "lowerdir=/,upperdir=$folder/changes,workdir=$folder/work" "$folder/new"
 cd "$folder/new"
+mkdir -p opt/patternd
+mount --bind "$checkout" opt/patternd
 
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys

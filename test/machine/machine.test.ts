@@ -9,7 +9,7 @@ import { PROGRAM } from "../process/daemon.ts";
 import { AckingSender, brokenPromises } from "../process/faults/ledger.ts";
 import { faulty } from "../process/faults/plan.ts";
 import { newSeed, seeded, taskLine } from "../process/patterns.ts";
-import { Machine, whyNoMachine } from "./machine.ts";
+import { installed, Machine, whyNoMachine } from "./machine.ts";
 
 /** `npm run test:restarts` makes it 200. */
 const RESTARTS = Number(process.env.PATTERND_RESTARTS ?? 6);
@@ -19,7 +19,7 @@ const UNIT = "patternd.service";
 describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", () => {
   let machine: Machine;
   const socket = (name: string) => machine.inside(`/run/patternd/${name}.sock`);
-  const patternd = (...words: string[]) => [process.execPath, PROGRAM, ...words];
+  const patternd = (...words: string[]) => [process.execPath, installed(PROGRAM), ...words];
   const shown = (property: string) => machine.must("systemctl", "show", "-P", property, UNIT).trim();
   const journal = (...words: string[]) => machine.must("journalctl", "-u", UNIT, "-o", "cat", ...words);
 
@@ -190,7 +190,9 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
 
   test("a store that is stuck is killed by the watchdog, one that fails is not", async () => {
     const plan = faulty({ point: "fsync .ndjson", while: "/run/patternd/stuck", does: "hang" });
-    const environment = Object.entries(plan).map(([name, value]) => `Environment='${name}=${value}'`);
+    const environment = Object.entries(plan).map(
+      ([name, value]) => `Environment='${name}=${installed(value)}'`,
+    );
     const dropIn = ["[Service]", "WatchdogSec=2s", ...environment, ""].join("\n");
     machine.write(`/etc/systemd/system/${UNIT}.d/stuck.conf`, dropIn);
     machine.must("systemctl", "daemon-reload");

@@ -15,6 +15,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const BOOT = fileURLToPath(new URL("boot.sh", import.meta.url));
+const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
 const SYSTEMD = "/lib/systemd/systemd";
 const BOOT_MS = 30_000;
 
@@ -41,6 +42,11 @@ export function whyNoMachine(): string | undefined {
   return tried.status === 0 ? undefined : "namespaces can't be made";
 }
 
+/** Paths of this checkout as the machine has them: a confined service sees neither homes nor temporary folders. */
+export function installed(text: string): string {
+  return text.replaceAll(CHECKOUT, "/opt/patternd/");
+}
+
 export class Machine {
   readonly #group = join(groups() ?? "", `patternd-test-${process.pid}`);
   readonly #shell: ChildProcess;
@@ -49,7 +55,7 @@ export class Machine {
   private constructor() {
     mkdirSync(this.#group);
     const folder = mkdtempSync(join(tmpdir(), "patternd-machine-"));
-    const enter = `echo $$ > ${this.#group}/cgroup.procs && exec unshare -m -p -C -u -i -n -f --kill-child=KILL bash ${BOOT} ${folder}`;
+    const enter = `echo $$ > ${this.#group}/cgroup.procs && exec unshare -m -p -C -u -i -n -f --kill-child=KILL bash ${BOOT} ${folder} ${CHECKOUT}`;
     this.#shell = spawn("bash", ["-c", enter], { stdio: ["ignore", "ignore", "inherit"] });
     this.#shell.once("close", () => rmdirSync(folder));
   }
