@@ -123,9 +123,8 @@ function hashKey(bytes: Uint8Array, start: number, end: number): number {
 
 /** The fields of the whole pattern, whatever its type; of `data` they say that there has to be some. */
 export function patternFields(schema: Node): Fields {
-  const { data, ...others } = required(entriesOf(schema));
-  const shapes = new Map([["data", { ...required(data && PLAIN), kind: DATA }]]);
-  return fieldsOf(others, "", shapes);
+  const others = Object.entries(required(entriesOf(schema))).filter(([key]) => key !== "data");
+  return fieldsOf(Object.fromEntries(others), "", new Map([["data", { ...PLAIN, kind: DATA }]]));
 }
 
 /** The shape of `data` of one type; undefined if it has more fields than can be looked at. */
