@@ -78,6 +78,8 @@ describe.each(BACKENDS)("%s", (backend) => {
       stdio: ["pipe", "pipe", "pipe"],
     });
     sender.stdin.end(lines(...good));
+    // From the start: at its end, a process's output that nobody reads is thrown away.
+    const answer = text(sender.stdout);
     let isSent = false;
     const sent = once(sender.stderr, "data").then(() => {
       isSent = true;
@@ -92,7 +94,7 @@ describe.each(BACKENDS)("%s", (backend) => {
       daemon.signal("SIGCONT");
       await setTimeout(SILENCE_MS / 2);
     }
-    const { receipt } = readReplies(await text(sender.stdout));
+    const { receipt } = readReplies(await answer);
     expect(receipt).toEqual({ lines: 250, stored: 250, rejected: 0, not_collected: 0 });
     expect(await daemon.exited).toBe(0);
     const again = await home.start({ backend });
