@@ -2,6 +2,7 @@
 import {
   appendFileSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -118,4 +119,29 @@ test("a segment that somebody moved away takes no more lines", async () => {
   expect(await store.write([pattern("b")])).toEqual(["stored"]);
   await store.close();
   expect(await ids()).toEqual(["a", "b"]);
+});
+
+test("who asks for little does not wait for the answer to who asked for much", async () => {
+  const store = await open();
+  const note = "x".repeat(10_000);
+  await store.write(Array.from({ length: 200 }, (_, n) => pattern(`long-${n}`, { note })));
+  await store.write([pattern("short", { type: "agent_usage" })]);
+  const answered: string[] = [];
+  const much = store.query({}, { limit: 1000 }).then(() => answered.push("much"));
+  const little = store
+    .query({ patternType: "agent_usage" }, { limit: 1 })
+    .then(() => answered.push("little"));
+  await Promise.all([much, little]);
+  expect(answered).toEqual(["little", "much"]);
+  await store.close();
+});
+
+test("a question that is asked when the store is closed ends, and leaves nothing open", async () => {
+  const store = await open();
+  await store.write(Array.from({ length: 200 }, (_, n) => pattern(`p${n}`, { note: "x".repeat(10_000) })));
+  const before = readdirSync("/proc/self/fd").length;
+  const question = store.query({}, { limit: 1000 });
+  await store.close();
+  await expect(question).rejects.toMatchObject({ code: "store_closed" });
+  expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });

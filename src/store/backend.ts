@@ -37,8 +37,9 @@ export interface PageRequest {
   /** `PAGE_BYTES` if not said. */
   readonly maxBytes?: number;
   /**
-   * Ends a page that takes longer to look for, with what was found: none may be, and `next` says where to go on.
-   * Others get their answers meanwhile, and the first hits are there before the last.
+   * Ends a page that takes longer to look for, with what was found: none may be, and `next` says where to go on. Others
+   * get their answers meanwhile, and the first hits are there before the last. Takes longer where going on would mean to
+   * look at most of it again.
    */
   readonly lookMs?: number;
 }

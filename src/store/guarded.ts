@@ -1,4 +1,5 @@
 /** What every backend is on the outside: synchronous code inside, promises and our own errors outside. */
+import { setImmediate } from "node:timers/promises";
 import type { Scan, Visit } from "../analysis/analyse.ts";
 import type { Periods, Span } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
@@ -39,7 +40,8 @@ export interface StoreParts {
   /** Undefined if the store is open for reading only. */
   readonly writer: StoreWriter | undefined;
   get(id: string): string | undefined;
-  query(filter: Filter, page: PageRequest): Page;
+  /** In short steps, where it can. */
+  query(filter: Filter, page: PageRequest): Iterator<void, Page, undefined>;
   stats(): StoreStats;
   countOlderThan(cutoffs: Cutoffs): Generator<void, Census>;
   /** Every pattern of a filter, in short steps. */
@@ -72,7 +74,16 @@ export class GuardedBackend implements Backend {
 
   async query(filter: Filter, page: PageRequest): Promise<Page> {
     this.#counting.noteCall();
-    return this.#whileOpen(() => this.#parts.query(filter, page));
+    const steps = this.#whileOpen(() => this.#parts.query(filter, page));
+    try {
+      for (;;) {
+        const step = this.#whileOpen(() => steps.next());
+        if (step.done) return step.value;
+        await setImmediate();
+      }
+    } finally {
+      steps.return?.();
+    }
   }
 
   async stats(): Promise<StoreStats> {

@@ -82,6 +82,24 @@ export function asking(open: Open): void {
     expect(pages).toBeGreaterThan(1);
   });
 
+  test("a page that has no time is not ended for nothing: many short ones would look at the same lines again and again", async () => {
+    const backend = await new Place(open).open();
+    // Any part of what was written spans the whole day.
+    const patterns = Array.from({ length: 1300 }, (_, n) =>
+      note(`n${n}`, { at: minute((n * 37) % 1300), data: { text: "x".repeat(1000) } }),
+    );
+    await backend.write(patterns);
+    let pages = 0;
+    const counted = {
+      query: (filter: object, page: object) => {
+        pages += 1;
+        return backend.query(filter, { limit: 10_000, ...page, lookMs: 0 });
+      },
+    };
+    expect(await walk(counted, {}, 10_000)).toEqual(await walk(backend, {}, 10_000));
+    expect(pages).toBeLessThan(10);
+  });
+
   test("pages without time say the same as pages with time, for any filter", async () => {
     const backend = await new Place(open).open();
     const data = (n: number) => ({

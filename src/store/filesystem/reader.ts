@@ -2,12 +2,12 @@
 import type { Scan, Visit } from "../../analysis/analyse.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Census, Page, PageRequest, StoreStats } from "../backend.ts";
+import type { Census, Page, PageRequest, Position, StoreStats } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import { hasLineWith } from "./block-index.ts";
 import { countDay, type DayCount } from "./census.ts";
-import { WrongIndex } from "./day.ts";
+import { type DayBlock, WrongIndex } from "./day.ts";
 import { Days } from "./days.ts";
 import { dayOf, startOfDay } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
@@ -29,9 +29,15 @@ export class SegmentReader {
     this.#zone = zone;
   }
 
-  /** Reads only the days, and of these the parts, that can hold answers, newest first. */
-  query(filter: Filter, request: PageRequest): Page {
-    return this.#distrusting(() => this.#query(filter, request));
+  /** Reads only the days, and of these the parts, that can hold answers, newest first. A step a block. */
+  *query(filter: Filter, request: PageRequest): Generator<void, Page, undefined> {
+    for (;;) {
+      try {
+        return yield* this.#query(filter, request);
+      } catch (error) {
+        this.#distrust(error);
+      }
+    }
   }
 
   stats(): StoreStats {
@@ -67,8 +73,7 @@ export class SegmentReader {
       }
       return true;
     } catch (error) {
-      if (!(error instanceof WrongIndex)) throw error;
-      this.#distrusted.add(error.segment);
+      this.#distrust(error);
       return false;
     }
   }
@@ -97,13 +102,45 @@ export class SegmentReader {
     };
   }
 
-  #query(filter: Filter, request: PageRequest): Page {
+  *#query(filter: Filter, request: PageRequest): Generator<void, Page, undefined> {
     const page = new PageCollector(request);
     const { after } = request;
     const newest = lesser(filter.end, after?.instant) ?? NEWEST;
     const oldest = filter.start ?? OLDEST;
+    const visit = this.#collect(page, filter, { oldest, newest, after });
+    const deadline = performance.now() + (request.lookMs ?? Number.POSITIVE_INFINITY);
+    const days = new Days(this.#root, filter.patternType);
+    for (const day of days.all) {
+      if (day > dayOf(newest)) continue;
+      if (day < dayOf(oldest) || page.isFull) break;
+      const endOfDay = startOfDay(day + 1) - 1n;
+      if (endOfDay < newest && performance.now() > deadline) return page.pageAbove(endOfDay);
+      const view = days.view(day);
+      const read: DayBlock[] = [];
+      try {
+        for (const block of view.blocks(this.#zone, this.#distrusted)) {
+          if (block.newest < oldest || page.isFullBefore(block.newest)) break;
+          if (block.oldest > newest) continue;
+          const isLate = block.newest < newest && performance.now() > deadline;
+          if (isLate && isMostlyAbove(block.newest, read)) return page.pageAbove(block.newest);
+          view.read(block, visit);
+          read.push(block);
+          yield;
+        }
+      } finally {
+        view.close();
+      }
+    }
+    return page.page();
+  }
+
+  #collect(
+    page: PageCollector,
+    filter: Filter,
+    { oldest, newest, after }: { oldest: bigint; newest: bigint; after: Position | undefined },
+  ): (line: Buffer, offset: number, isPattern: boolean) => void {
     const matches = contentMatcher(filter);
-    const visit = (bytes: Buffer, _offset: number, isPattern: boolean) => {
+    return (bytes, _offset, isPattern) => {
       const line = bytes.toString("utf8");
       // Most lines that don't hold what is asked for are passed over by a look for its words.
       if (matches && !matches(line)) return;
@@ -113,26 +150,6 @@ export class SegmentReader {
       if (after && comparePositions(found, after) <= 0) return;
       page.add({ instant: found.instant, id: found.id, line, bytes: bytes.length });
     };
-    const deadline = performance.now() + (request.lookMs ?? Number.POSITIVE_INFINITY);
-    /** Nothing that was not looked at is newer; undefined as long as there is time. */
-    let rest: bigint | undefined;
-    const isLate = (unseen: bigint) => {
-      if (unseen < newest && performance.now() > deadline) rest = unseen;
-      return rest !== undefined;
-    };
-    const days = new Days(this.#root, filter.patternType);
-    for (const day of days.all) {
-      if (day > dayOf(newest)) continue;
-      if (day < dayOf(oldest) || page.isFull || isLate(startOfDay(day + 1) - 1n)) break;
-      days.open(day, (view) => {
-        for (const block of view.blocks(this.#zone, this.#distrusted)) {
-          if (block.newest < oldest || page.isFullBefore(block.newest) || isLate(block.newest)) break;
-          if (block.oldest <= newest) view.read(block, visit);
-        }
-      });
-      if (rest !== undefined) break;
-    }
-    return rest === undefined ? page.page() : page.pageAbove(rest);
   }
 
   #get(id: string): string | undefined {
@@ -163,11 +180,21 @@ export class SegmentReader {
       try {
         return ask();
       } catch (error) {
-        if (!(error instanceof WrongIndex)) throw error;
-        this.#distrusted.add(error.segment);
+        this.#distrust(error);
       }
     }
   }
+
+  #distrust(error: unknown): void {
+    if (!(error instanceof WrongIndex)) throw error;
+    this.#distrusted.add(error.segment);
+  }
+}
+
+/** Whether at least half of what was read needs not be read again by who goes on below an instant. */
+function isMostlyAbove(instant: bigint, read: readonly DayBlock[]): boolean {
+  const bytesOf = (blocks: readonly DayBlock[]) => blocks.reduce((sum, { from, to }) => sum + to - from, 0);
+  return 2 * bytesOf(read.filter(({ oldest }) => oldest > instant)) >= bytesOf(read);
 }
 
 function lesser(a: bigint | undefined, b: bigint | undefined): bigint | undefined {

@@ -94,7 +94,7 @@ function backendOf(
     path,
     writer: held?.writer,
     get: (id) => reader.get(id),
-    query: (filter, page) => reader.page(filter, page),
+    query: (filter, page) => ({ next: () => ({ done: true, value: reader.page(filter, page) }) }),
     stats: () => ({ ...reader.counts(), bytes: bytesOf(path) }),
     countOlderThan: (cutoffs) => counter.countOlderThan(cutoffs),
     scan: (filter, visit) => scan(db, filter, visit),

@@ -63,7 +63,7 @@ export class PatternReader {
     })();
   }
 
-  /** One snapshot: the transaction of the keys' statement lasts as long as its iteration. */
+  /** One snapshot: the transaction of the keys' statement lasts as long as its iteration. So it is one step. */
   page(filter: Filter, request: PageRequest): Page {
     const matches = isExact(filter) ? undefined : contentMatcher(filter);
     const limit = matches ? -1 : request.limit + 1;
