@@ -51,7 +51,8 @@ async function wholePage(c: Context, store: Store, filter: Filter, page: PageReq
     texts.push(text);
     bytes += Buffer.byteLength(text);
     next = piece.next;
-    if (bytes > PAGE_BYTES - PIECE_BYTES) break;
+    const hasGone = c.req.raw.signal.aborted;
+    if (hasGone || bytes > PAGE_BYTES - PIECE_BYTES) break;
   }
   return c.body(texts.join(""), 200, { "content-type": NDJSON, ...cursorOf(next) });
 }
