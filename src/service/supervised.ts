@@ -57,6 +57,8 @@ export class Supervisor {
     const watchdog = this.#isWatched ? ["WATCHDOG=1"] : [];
     const extend = () => this.#notify(`EXTEND_TIMEOUT_USEC=${EXTENSION_US}`, ...watchdog);
     void this.#notify("STOPPING=1", "STATUS=storing what is on its way");
+    // At once: the manager may give little time.
+    void extend();
     // The watchdog goes on while a daemon stops, and only our own deadlines end that.
     setInterval(extend, Math.min(EXTEND_MS, this.#beatMs)).unref();
   }

@@ -34,7 +34,10 @@ import {
 /** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
 export interface ThreadedStore extends Omit<Backend, "write"> {
   write(patterns: PackedPatterns): Promise<Outcome[]>;
-  /** Resolves when the thread that writes has answered every call before, long ones as far as they have come. */
+  /**
+   * Resolves when the threads that write and that answer questions have answered every call before, long ones as far as
+   * they have come.
+   */
   ping(): Promise<void>;
 }
 
@@ -61,7 +64,9 @@ export async function openInThreads(
     countOlderThan: async (cutoff, exceptions) => (await reader.get()).countOlderThan(cutoff, exceptions),
     compress: (beforeDay) => writer.compress(beforeDay),
     forget: (ids) => writer.forget(ids),
-    ping: () => writer.ping(),
+    ping: async () => {
+      await Promise.all([writer.ping(), reader.opened?.ping()]);
+    },
     close: async () => {
       // Questions that are still asked have nobody left to ask them.
       await Promise.all([reader.terminate(), analyst.close()]);
@@ -74,10 +79,16 @@ export async function openInThreads(
 class LazyThread {
   readonly #open: () => Promise<StoreThread>;
   #opening: Promise<StoreThread> | undefined;
+  #opened: StoreThread | undefined;
   #isClosed = false;
 
   constructor(open: () => Promise<StoreThread>) {
     this.#open = open;
+  }
+
+  /** If it is. */
+  get opened(): StoreThread | undefined {
+    return this.#opened;
   }
 
   /** One that failed to open is opened anew. */
@@ -85,7 +96,8 @@ class LazyThread {
     if (this.#isClosed) throw new PatterndError("store_closed", "the store is closed");
     this.#opening ??= this.#open();
     try {
-      return await this.#opening;
+      this.#opened = await this.#opening;
+      return this.#opened;
     } catch (error) {
       this.#opening = undefined;
       throw error;

@@ -13,6 +13,8 @@ import { installed, Machine, whyNoMachine } from "./machine.ts";
 
 /** `npm run test:restarts` makes it 200. */
 const RESTARTS = Number(process.env.PATTERND_RESTARTS ?? 6);
+/** How long what nobody acknowledges may take to be stored. */
+const ARRIVAL_MS = 60_000;
 const why = whyNoMachine();
 const UNIT = "patternd.service";
 
@@ -156,7 +158,9 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
       const throwing = (async () => {
         while (!ending.signal.aborted) {
           const id = `thrown-${thrown.length}`;
-          await throwLine(socket("ingest"), taskLine({ id })).catch((error) => refused.push(error));
+          await throwLine(socket("ingest"), taskLine({ id, tags: ["thrown"] })).catch((error) =>
+            refused.push(error),
+          );
           thrown.push(id);
           await setTimeout(5);
         }
@@ -169,14 +173,15 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
       ending.abort();
       await Promise.all([...acking, throwing]);
       expect(refused).toEqual([]);
-      let stored: string[] = [];
-      let lost = thrown;
+      let lost: readonly string[] = thrown;
       // What was thrown last may still be on its way.
-      while (lost.length > 0) {
-        stored = await askAll(socket("query"), 10_000);
-        const there = new Set(stored.map((line) => JSON.parse(line).pattern_id));
+      for (const end = Date.now() + ARRIVAL_MS; lost.length > 0 && Date.now() < end; ) {
+        const arrived = await askAll(socket("query"), 10_000, "tags=thrown");
+        const there = new Set(arrived.map((line) => JSON.parse(line).pattern_id));
         lost = thrown.filter((id) => !there.has(id));
       }
+      expect(lost).toEqual([]);
+      const stored = await askAll(socket("query"), 10_000);
       const acked = stored.filter((line) => line.includes('"acking-'));
       expect(brokenPromises(senders, acked)).toEqual([]);
       const promised = senders.reduce((sum, sender) => sum + sender.promised, 0);
@@ -189,7 +194,7 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
   );
 
   test("a store that is stuck is killed by the watchdog, one that fails is not", async () => {
-    const plan = faulty({ point: "fsync .ndjson", while: "/run/patternd/stuck", does: "hang" });
+    const plan = faulty({ point: "(fsync|read) .ndjson$", while: "/run/patternd/stuck", does: "hang" });
     const environment = Object.entries(plan).map(
       ([name, value]) => `Environment='${name}=${installed(value)}'`,
     );
@@ -206,11 +211,46 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     expect(receipt.stored).toBe(1);
     while (shown("NRestarts") === before) await setTimeout(100);
     machine.must("rm", "-f", "/run/patternd/stuck");
+    while (shown("ActiveState") !== "active") await setTimeout(100);
+    // So is one that no longer answers questions.
+    const again = shown("NRestarts");
+    machine.write("/run/patternd/stuck", "");
+    const answer = askAll(socket("query"), 10_000).catch(() => undefined);
+    while (shown("NRestarts") === again) await setTimeout(100);
+    machine.must("rm", "-f", "/run/patternd/stuck");
+    await answer;
     while (!(await askAll(socket("query"), 10_000)).some((line) => line.includes('"stuck"')))
       await setTimeout(100);
     expect((await askHealth(socket("query"))).status).toBe("ready");
     machine.must("rm", `/etc/systemd/system/${UNIT}.d/stuck.conf`);
     machine.must("systemctl", "daemon-reload");
+  }, 60_000);
+
+  test("a stop that takes long asks for the time, and is not cut short", async () => {
+    const plan = faulty({ point: "fsync .ndjson$", while: "/run/patternd/stuck", does: "hang" });
+    const environment = Object.entries(plan).map(
+      ([name, value]) => `Environment='${name}=${installed(value)}'`,
+    );
+    const dropIn = ["[Service]", "TimeoutStopSec=1s", ...environment, ""].join("\n");
+    machine.write(`/etc/systemd/system/${UNIT}.d/slow.conf`, dropIn);
+    const config = JSON.parse(machine.must("cat", "/etc/patternd/config.json"));
+    machine.write(
+      "/etc/patternd/config.json",
+      JSON.stringify({ ...config, shutdown: { timeoutMs: 30_000 } }),
+    );
+    machine.must("systemctl", "daemon-reload");
+    machine.must("systemctl", "restart", UNIT);
+    machine.write("/run/patternd/stuck", "");
+    const { receipt } = await send(socket("ingest"), [lines(taskLine({ id: "slow" }))]);
+    expect(receipt.stored).toBe(1);
+    const stopped = machine.mustMeanwhile("systemctl", "stop", UNIT);
+    await setTimeout(5_000);
+    machine.must("rm", "-f", "/run/patternd/stuck");
+    await stopped;
+    expect(shown("Result")).toBe("success");
+    machine.must("rm", `/etc/systemd/system/${UNIT}.d/slow.conf`);
+    machine.must("systemctl", "daemon-reload");
+    machine.must("systemctl", "start", UNIT);
   }, 60_000);
 
   test("uninstalls, twice, and keeps the patterns", () => {

@@ -112,12 +112,12 @@ export async function askPattern(query: string, id: string): Promise<string | un
   return body.slice(0, -1);
 }
 
-/** All stored lines in the order of the answers, page by page. */
-export async function askAll(query: string, limit: number): Promise<string[]> {
+/** All stored lines in the order of the answers, page by page; or those of which `filter` is true, as `tags=a&type=b`. */
+export async function askAll(query: string, limit: number, filter = ""): Promise<string[]> {
   const all: string[] = [];
   let cursor = "";
   do {
-    const { status, headers, body } = await ask(query, `/v1/patterns?limit=${limit}${cursor}`);
+    const { status, headers, body } = await ask(query, `/v1/patterns?limit=${limit}&${filter}${cursor}`);
     if (status !== 200) throw new Error(`expected a page, got ${status} ${body}`);
     const page = body.split("\n").slice(0, -1);
     if (page.length > limit) throw new Error(`expected at most ${limit} lines, got ${page.length}`);

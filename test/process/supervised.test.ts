@@ -76,7 +76,8 @@ test.skipIf(!hasNotify)("it says when it is ready, reloads, lives and stops, wit
   await hears(/^MONOTONIC_USEC=\d+$/, reloading);
   await hears(/^READY=1$/, reloading);
   expect(await daemon.stop()).toBe(0);
-  await hears(/^STOPPING=1$/);
+  const stopping = await hears(/^STOPPING=1$/);
+  await hears(/^EXTEND_TIMEOUT_USEC=10000000$/, stopping);
   expect(heard.indexOf("READY=1")).toBeGreaterThan(0);
 });
 

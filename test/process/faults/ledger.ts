@@ -5,6 +5,8 @@ import { taskLine } from "../patterns.ts";
 /** Lines in flight: more would not be sent before some are acknowledged. */
 const WINDOW = 400;
 const PER_WRITE = 40;
+/** A day has room for a million and a half. */
+const TICK_MS = 57;
 
 interface Sent {
   readonly id: string;
@@ -23,6 +25,7 @@ export class AckingSender {
   /** Unacknowledged, in order: to be sent again. */
   #open: Sent[] = [];
   #ids: string[] = [];
+  #made = 0;
 
   readonly #month: string | undefined;
 
@@ -112,8 +115,10 @@ export class AckingSender {
     // Versions of a pattern wander over days.
     const day = this.#month === undefined ? 1 + (version % 3) : 1 + Math.min(version, 27);
     const month = this.#month ?? `2026-0${3 + Math.floor(version / 3)}`;
-    const seconds = `${String(version).padStart(2, "0")}.${String(this.#ids.length % 1000)}`;
-    const timestamp = `${month}-${String(day).padStart(2, "0")}T10:00:${seconds}Z`;
+    // Within a day they come in the order of time, as from a clock.
+    this.#made += 1;
+    const time = new Date(this.#made * TICK_MS).toISOString().slice(11);
+    const timestamp = `${month}-${String(day).padStart(2, "0")}T${time}`;
     const line = taskLine({ id, timestamp, data: { tests_passed: version } });
     this.#lines.set(id, [...lines, line]);
     return { id, version, line };

@@ -12,7 +12,7 @@ export type Plan =
   | {
       readonly point: string;
       readonly while: string;
-      /** `hang`: never returns. */
+      /** `hang`: does not return so long. */
       readonly does: "EIO" | "EIO half" | "ENOSPC" | "short" | "hang";
     };
 

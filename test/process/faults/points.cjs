@@ -64,7 +64,8 @@ function at(point, call, half) {
   }
   if (does === "short") return half ? half() : call();
   // A disk that does not answer.
-  while (does === "hang") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  while (does === "hang" && real.existsSync(plan.while))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
   if (does?.startsWith("E")) {
     if (does === "EIO half") half?.();
     fail(does.split(" ")[0]);
@@ -87,6 +88,11 @@ fs.writeSync = (fd, bytes, offset = 0, length = undefined, position = undefined)
     () => real.writeSync(fd, bytes, offset, Math.max(1, wanted >> 1), position),
   );
 };
+// No place to be killed at: nothing changes.
+fs.readSync = (fd, ...rest) =>
+  plan.while === undefined
+    ? real.readSync(fd, ...rest)
+    : at(nameOf("read", fd), () => real.readSync(fd, ...rest));
 for (const [call, name] of [
   ["fsync", "fsyncSync"],
   ["fsync", "fdatasyncSync"],
