@@ -13,6 +13,8 @@ import { statsSchema } from "../src/store/answers.ts";
 import { querySchema, REPEATABLE, tailSchema } from "../src/store/query.ts";
 import { VERSION } from "../src/version.ts";
 
+export const flushSchema = v.object({ lines: healthSchema.entries.lines });
+
 interface Operation {
   readonly method: "get" | "post";
   readonly path: string;
@@ -103,6 +105,7 @@ const OPERATIONS: readonly Operation[] = [
     summary: "Answers when everything that was received before is settled.",
     controlOnly: true,
     type: "application/json",
+    answer: named("FlushReport"),
   },
   {
     method: "post",
@@ -143,6 +146,7 @@ export function openApi(): object {
         Stats: converted(statsSchema),
         Report: converted(reportSchema),
         Problem: converted(problemSchema),
+        FlushReport: converted(flushSchema),
         JobReport: converted(jobSchema),
         ForgetReport: converted(forgetSchema),
         ReplayReport: converted(replaySchema),

@@ -1,4 +1,5 @@
 /** The shipped units under a real systemd: installed, confined, restarted, watched, and tried by several users. */
+import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { connect } from "node:net";
@@ -7,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { askAll, askHealth, lines, send } from "../process/client.ts";
 import { PROGRAM } from "../process/daemon.ts";
 import { AckingSender, brokenPromises } from "../process/faults/ledger.ts";
-import { faulty } from "../process/faults/plan.ts";
+import { faulty, type Plan } from "../process/faults/plan.ts";
 import { newSeed, seeded, taskLine } from "../process/patterns.ts";
 import { installed, Machine, whyNoMachine } from "./machine.ts";
 
@@ -16,13 +17,36 @@ const RESTARTS = Number(process.env.PATTERND_RESTARTS ?? 6);
 /** How long what nobody acknowledges may take to be stored. */
 const ARRIVAL_MS = 60_000;
 const why = whyNoMachine();
+const hasLogrotate = spawnSync("logrotate", ["--version"]).error === undefined;
 const UNIT = "patternd.service";
+const CONFIG = "/etc/patternd/config.json";
+/** Those who hang, hang while it is there. */
+const STUCK = "/run/patternd/stuck";
 
 describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", () => {
   let machine: Machine;
   const socket = (name: string) => machine.inside(`/run/patternd/${name}.sock`);
   const patternd = (...words: string[]) => [process.execPath, installed(PROGRAM), ...words];
   const shown = (property: string) => machine.must("systemctl", "show", "-P", property, UNIT).trim();
+  /** What takes it back. */
+  const configure = (changes: object) => {
+    const config = machine.must("cat", CONFIG);
+    machine.write(CONFIG, JSON.stringify({ ...JSON.parse(config), ...changes }));
+    return () => machine.write(CONFIG, config);
+  };
+  /** Until it is taken back, a service that is started does what the plan says. */
+  const plan = (faults: Plan, ...settings: string[]) => {
+    const environment = Object.entries(faulty(faults)).map(
+      ([name, value]) => `Environment='${name}=${installed(value)}'`,
+    );
+    const dropIn = `/etc/systemd/system/${UNIT}.d/faults.conf`;
+    machine.write(dropIn, ["[Service]", ...settings, ...environment, ""].join("\n"));
+    machine.must("systemctl", "daemon-reload");
+    return () => {
+      machine.must("rm", dropIn);
+      machine.must("systemctl", "daemon-reload");
+    };
+  };
   const journal = (...words: string[]) => machine.must("journalctl", "-u", UNIT, "-o", "cat", ...words);
 
   beforeAll(async () => {
@@ -122,19 +146,15 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
   });
 
   test("a reload takes what can change, and keeps what it has when the file is bad", async () => {
-    const config = JSON.parse(machine.must("cat", "/etc/patternd/config.json"));
-    machine.write(
-      "/etc/patternd/config.json",
-      JSON.stringify({ ...config, collect: { agent_usage: false } }),
-    );
+    const takeBack = configure({ collect: { agent_usage: false } });
     machine.must("systemctl", "reload", UNIT);
     while (!journal().includes("config.reloaded")) await setTimeout(50);
-    machine.write("/etc/patternd/config.json", "{");
+    machine.write(CONFIG, "{");
     machine.must("systemctl", "reload", UNIT);
     while (!journal("-p", "err").includes("config.refused")) await setTimeout(50);
     expect(journal("-p", "err")).toContain("/etc/patternd/config.json: line 1");
     expect(journal("-p", "warning")).not.toContain("config.reloaded");
-    machine.write("/etc/patternd/config.json", JSON.stringify(config));
+    takeBack();
     machine.must("systemctl", "reload", UNIT);
     expect(shown("ActiveState")).toMatch(/^active|reloading$/);
   });
@@ -143,8 +163,7 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     `${RESTARTS} restarts under load lose nothing that was acknowledged, and refuse nobody`,
     async () => {
       // Who sends without a pause is read for that long at each stop.
-      const config = JSON.parse(machine.must("cat", "/etc/patternd/config.json"));
-      machine.write("/etc/patternd/config.json", JSON.stringify({ ...config, shutdown: { timeoutMs: 300 } }));
+      configure({ shutdown: { timeoutMs: 300 } });
       machine.must("systemctl", "reload", UNIT);
       const random = seeded(newSeed("restarts"));
       const senders = [0, 1].map((n) => new AckingSender(`acking-${n}`, random, "2026-06"));
@@ -194,64 +213,73 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
   );
 
   test("a store that is stuck is killed by the watchdog, one that fails is not", async () => {
-    const plan = faulty({ point: "(fsync|read) .ndjson$", while: "/run/patternd/stuck", does: "hang" });
-    const environment = Object.entries(plan).map(
-      ([name, value]) => `Environment='${name}=${installed(value)}'`,
-    );
-    const dropIn = ["[Service]", "WatchdogSec=2s", ...environment, ""].join("\n");
-    machine.write(`/etc/systemd/system/${UNIT}.d/stuck.conf`, dropIn);
-    machine.must("systemctl", "daemon-reload");
+    const takeBack = plan({ point: "(fsync|read) .ndjson$", while: STUCK, does: "hang" }, "WatchdogSec=2s");
     machine.run("systemctl", "reset-failed", UNIT);
     machine.must("systemctl", "restart", UNIT);
     const before = shown("NRestarts");
     await setTimeout(3_000);
     expect([shown("ActiveState"), shown("NRestarts")]).toEqual(["active", before]);
-    machine.write("/run/patternd/stuck", "");
+    machine.write(STUCK, "");
     const { receipt } = await send(socket("ingest"), [lines(taskLine({ id: "stuck" }))]);
     expect(receipt.stored).toBe(1);
     while (shown("NRestarts") === before) await setTimeout(100);
-    machine.must("rm", "-f", "/run/patternd/stuck");
+    machine.must("rm", "-f", STUCK);
     while (shown("ActiveState") !== "active") await setTimeout(100);
     // So is one that no longer answers questions.
     const again = shown("NRestarts");
-    machine.write("/run/patternd/stuck", "");
+    machine.write(STUCK, "");
     const answer = askAll(socket("query"), 10_000).catch(() => undefined);
     while (shown("NRestarts") === again) await setTimeout(100);
-    machine.must("rm", "-f", "/run/patternd/stuck");
+    machine.must("rm", "-f", STUCK);
     await answer;
     while (!(await askAll(socket("query"), 10_000)).some((line) => line.includes('"stuck"')))
       await setTimeout(100);
     expect((await askHealth(socket("query"))).status).toBe("ready");
-    machine.must("rm", `/etc/systemd/system/${UNIT}.d/stuck.conf`);
-    machine.must("systemctl", "daemon-reload");
+    takeBack();
   }, 60_000);
 
   test("a stop that takes long asks for the time, and is not cut short", async () => {
-    const plan = faulty({ point: "fsync .ndjson$", while: "/run/patternd/stuck", does: "hang" });
-    const environment = Object.entries(plan).map(
-      ([name, value]) => `Environment='${name}=${installed(value)}'`,
-    );
-    const dropIn = ["[Service]", "TimeoutStopSec=1s", ...environment, ""].join("\n");
-    machine.write(`/etc/systemd/system/${UNIT}.d/slow.conf`, dropIn);
-    const config = JSON.parse(machine.must("cat", "/etc/patternd/config.json"));
-    machine.write(
-      "/etc/patternd/config.json",
-      JSON.stringify({ ...config, shutdown: { timeoutMs: 30_000 } }),
-    );
-    machine.must("systemctl", "daemon-reload");
+    const takeBack = plan({ point: "fsync .ndjson$", while: STUCK, does: "hang" }, "TimeoutStopSec=1s");
+    configure({ shutdown: { timeoutMs: 30_000 } });
     machine.must("systemctl", "restart", UNIT);
-    machine.write("/run/patternd/stuck", "");
+    machine.write(STUCK, "");
     const { receipt } = await send(socket("ingest"), [lines(taskLine({ id: "slow" }))]);
     expect(receipt.stored).toBe(1);
     const stopped = machine.mustMeanwhile("systemctl", "stop", UNIT);
     await setTimeout(5_000);
-    machine.must("rm", "-f", "/run/patternd/stuck");
+    machine.must("rm", "-f", STUCK);
     await stopped;
     expect(shown("Result")).toBe("success");
-    machine.must("rm", `/etc/systemd/system/${UNIT}.d/slow.conf`);
-    machine.must("systemctl", "daemon-reload");
+    takeBack();
     machine.must("systemctl", "start", UNIT);
   }, 60_000);
+
+  test.skipIf(!hasLogrotate)(
+    hasLogrotate
+      ? "logrotate moves the log file away, and no line is missing"
+      : "logrotate, which is not installed",
+    () => {
+      const file = "/var/log/patternd/patternd.log";
+      const takeBack = configure({ log: { file } });
+      machine.must("systemctl", "restart", UNIT);
+      machine.must("mkdir", "-p", "/var/lib/logrotate");
+      machine.must("logrotate", "--force", "/etc/logrotate.d/patternd");
+      machine.must("systemctl", "restart", UNIT);
+      const events = (path: string) =>
+        machine
+          .must("cat", path)
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line).event);
+      expect(events(`${file}.1`)).toEqual(["store.opened", "daemon.started"]);
+      const [first, ...others] = events(file);
+      expect([first, others.at(-1)]).toEqual(["config.reloaded", "daemon.started"]);
+      expect(machine.must("stat", "-c", "%U %a", file)).toBe("patternd 600\n");
+      takeBack();
+      machine.must("systemctl", "restart", UNIT);
+    },
+    60_000,
+  );
 
   test("uninstalls, twice, and keeps the patterns", () => {
     machine.must(...patternd("uninstall", "--system"));

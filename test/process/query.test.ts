@@ -1,4 +1,6 @@
+import * as v from "valibot";
 import { describe, expect, test } from "vitest";
+import { flushSchema } from "../openapi.ts";
 import { type Answer, ask, lines, send } from "./client.ts";
 import { BACKENDS, Home } from "./daemon.ts";
 import { taskLine } from "./patterns.ts";
@@ -67,6 +69,6 @@ describe.each(BACKENDS)("%s", (backend) => {
     }
     const { status, body } = await ask(sockets.control, "/v1/flush", "POST");
     expect(status).toBe(200);
-    expect(JSON.parse(body)).toMatchObject({ lines: { stored: 1, in_flight: 0 } });
+    expect(v.parse(flushSchema, JSON.parse(body))).toMatchObject({ lines: { stored: 1, in_flight: 0 } });
   });
 });
