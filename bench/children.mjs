@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
  */
 const ENVIRONMENT = { PATH: process.env.PATH };
 
-/** The Node programs that the benchmark starts; none of them outlives it. */
+/** The programs that the benchmark starts; none of them outlives it. */
 export class Children {
   #signal;
   /** @type {Map<import("node:child_process").ChildProcess, Promise<number>>} */
@@ -24,12 +24,13 @@ export class Children {
    *
    * @param {readonly string[]} args
    * @param {Readonly<Record<string, string>>} [environment]
+   * @param {string} [program] Node, if not said
    * @returns {{ child: import("node:child_process").ChildProcessByStdio<null, import("node:stream").Readable, null>, status: Promise<number> }}
    *   `status`: the exit status, -1 if a signal ended it
    */
-  start(args, environment = {}) {
+  start(args, environment = {}, program = process.execPath) {
     this.#signal.throwIfAborted();
-    const child = spawn(process.execPath, args, {
+    const child = spawn(program, args, {
       env: { ...ENVIRONMENT, ...environment },
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -1,13 +1,11 @@
-import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { usageOf } from "./usage.mjs";
 
 const PROGRAM = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const SENDER = fileURLToPath(new URL("send.mjs", import.meta.url));
-/** The unit of times in /proc: fixed at 100 in Linux's interface to programs, whatever the kernel ticks at. */
-const TICKS_PER_SECOND = 100;
 
 /**
  * Starts the daemon, sends it the patterns and stops it.
@@ -27,12 +25,12 @@ export async function measureDaemon(children, { backend, folder, patterns, lines
   const nodeOptions = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
   const { pid, ingest, stop } = await startDaemon(children, { backend, folder, nodeOptions });
 
-  const before = cpuSeconds(pid);
+  const before = usageOf(pid);
   const { seconds, receipts } = await children.run(SENDER, [ingest, patterns, String(connections)]);
-  const usage = { cpuSeconds: cpuSeconds(pid) - before, peakRssBytes: peakRssBytes(pid) };
+  const { cpuSeconds, peakRssBytes } = usageOf(pid);
   checkReceipts(receipts, lines);
   await stop();
-  return { seconds, ...usage };
+  return { seconds, cpuSeconds: cpuSeconds - before.cpuSeconds, peakRssBytes };
 }
 
 /**
@@ -101,19 +99,4 @@ function checkReceipts(receipts, lines) {
   throw new Error(
     `sent ${lines} patterns, but the receipts say ${sum.lines} lines and ${sum.stored} stored: no figure is given`,
   );
-}
-
-/** @param {number | undefined} pid @returns user and system time of all its threads */
-function cpuSeconds(pid) {
-  // The program's name, in parentheses, may hold spaces.
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /s, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-/** @param {number | undefined} pid */
-function peakRssBytes(pid) {
-  const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kibibytes) * 1024;
 }

@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 export const USAGE = `node bench/run.mjs [options]
   --lines N         patterns to send (500000)
   --connections K   over how many connections at once (1)
-  --rounds R        how often each is measured; the figures are medians (3)
+  --rounds R        how often each is measured; the figures are medians (5)
   --backend NAME    filesystem or sqlite; repeatable (both)
   --folder FOLDER   on which disk; in a tmpfs nothing is durable (/var/tmp)
   --json FILE       also keep every figure there
@@ -22,7 +22,7 @@ export function readOptions(args) {
     options: {
       lines: { type: "string", default: "500000" },
       connections: { type: "string", default: "1" },
-      rounds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "5" },
       backend: { type: "string", multiple: true, default: BACKENDS },
       folder: { type: "string", default: "/var/tmp" },
       json: { type: "string" },

@@ -1,6 +1,6 @@
 /** @typedef {{ seconds: number, cpuSeconds: number }} Ceiling timed parts only */
 /** @typedef {Ceiling & { peakRssBytes: number }} Daemon from the first connect to the last receipt */
-/** @typedef {{ backend: string, daemon: Daemon, ceiling: Ceiling }} Round */
+/** @typedef {{ backend: string, daemon: Daemon, ceiling: Ceiling, peers: Record<string, Daemon> }} Round */
 /** @typedef {ReturnType<typeof summarize>[number]} Medians */
 
 /**
@@ -12,19 +12,25 @@ export function summarize(rounds, lines) {
   return backends.map((backend) => {
     const own = rounds.filter((round) => round.backend === backend);
     const over = (/** @type {(round: Round) => number} */ figure) => median(own.map(figure));
+    // Ratios are those of each round, where all met the same machine: a neighbour's load counts less.
+    const program = (/** @type {(round: Round) => Daemon} */ of) => ({
+      patternsPerSecond: over((round) => lines / of(round).seconds),
+      cpuSeconds: over((round) => of(round).cpuSeconds),
+      peakRssBytes: over((round) => of(round).peakRssBytes),
+      ratio: over((round) => round.ceiling.seconds / of(round).seconds),
+    });
     return {
       backend,
-      daemon: {
-        patternsPerSecond: over(({ daemon }) => lines / daemon.seconds),
-        cpuSeconds: over(({ daemon }) => daemon.cpuSeconds),
-        peakRssBytes: over(({ daemon }) => daemon.peakRssBytes),
-      },
+      daemon: program(({ daemon }) => daemon),
       ceiling: {
         patternsPerSecond: over(({ ceiling }) => lines / ceiling.seconds),
         cpuSeconds: over(({ ceiling }) => ceiling.cpuSeconds),
       },
-      // Of each round, where both met the same machine: a neighbour's load counts less.
-      ratio: over(({ daemon, ceiling }) => ceiling.seconds / daemon.seconds),
+      peers: Object.keys(own[0]?.peers ?? {}).map((name) => ({
+        name,
+        ...program(({ peers }) => peers[name]),
+        daemonRatio: over(({ daemon, peers }) => peers[name].seconds / daemon.seconds),
+      })),
     };
   });
 }
@@ -38,23 +44,23 @@ export function summarize(rounds, lines) {
  */
 export function describeReport({ machine, sent, medians }) {
   const { lines, bytes, connections, rounds, profiled } = sent;
-  const rows = medians.flatMap(({ backend, daemon, ceiling, ratio }) => [
-    [
-      `${backend} daemon`,
-      whole(daemon.patternsPerSecond),
-      daemon.cpuSeconds.toFixed(2),
-      mebibytes(daemon.peakRssBytes),
-      ratio.toFixed(2),
-    ],
-    [`${backend} ceiling`, whole(ceiling.patternsPerSecond), ceiling.cpuSeconds.toFixed(2), "", ""],
+  const rows = medians.flatMap(({ backend, daemon, ceiling, peers }) => [
+    [`${backend} daemon`, ...figures(daemon), ""],
+    [`${backend} ceiling`, whole(ceiling.patternsPerSecond), ceiling.cpuSeconds.toFixed(2), "", "", ""],
+    ...peers.map(({ name, daemonRatio, ...peer }) => [name, ...figures(peer), daemonRatio.toFixed(2)]),
   ]);
   return [
     ...machineLines(machine),
     `sent      ${whole(lines)} patterns, ${whole(bytes / lines)} bytes each, connections: ${connections}`,
     `figures   medians of rounds: ${rounds}${profiled ? "; the daemon was slowed down by its profiler" : ""}`,
     "",
-    ...aligned([["", "patterns/s", "CPU s", "peak RSS", "of ceiling"], ...rows]),
+    ...aligned([["", "patterns/s", "CPU s", "peak RSS", "of ceiling", "daemon to it"], ...rows]),
   ].join("\n");
+}
+
+/** @param {{ patternsPerSecond: number, cpuSeconds: number, peakRssBytes: number, ratio: number }} program */
+function figures({ patternsPerSecond, cpuSeconds, peakRssBytes, ratio }) {
+  return [whole(patternsPerSecond), cpuSeconds.toFixed(2), mebibytes(peakRssBytes), ratio.toFixed(2)];
 }
 
 /** @param {ReturnType<typeof import("./machine.mjs").describeMachine>} machine */

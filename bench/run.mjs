@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: how many patterns a second the daemon makes durable, beside what one thread can do that does
- * nothing else (ceiling.mjs), taken in turns on the same disk. On Linux. Options: options.mjs.
+ * nothing else (ceiling.mjs), and what other programs do with the same lines (peers.mjs), taken in turns on the same
+ * disk. On Linux. Options: options.mjs.
  */
 import { execFile } from "node:child_process";
 import { mkdir, rm, stat, writeFile } from "node:fs/promises";
@@ -12,6 +13,7 @@ import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
 import { readOptions, USAGE } from "./options.mjs";
+import { findPeers, measurePeer } from "./peers.mjs";
 import { describeProfiles } from "./profile.mjs";
 import { describeReport, summarize } from "./report.mjs";
 
@@ -33,6 +35,8 @@ async function bench(options, scratch, children, signal) {
   console.error(`generating ${lines} patterns`);
   await generatePatterns(patterns, lines, signal);
 
+  const { installed, missing } = findPeers();
+
   /** @type {import("./report.mjs").Round[]} */
   const measured = [];
   for (let round = 1; round <= rounds; round += 1) {
@@ -45,7 +49,15 @@ async function bench(options, scratch, children, signal) {
       const ceiling = await onQuietDisk(scratch, (folder) =>
         children.run(CEILING, [backend, folder, patterns]),
       );
-      measured.push({ backend, daemon, ceiling });
+      /** @type {Record<string, import("./report.mjs").Daemon>} */
+      const peers = {};
+      for (const peer of backend === "filesystem" ? installed : []) {
+        console.error(`round ${round} of ${rounds}: ${peer.program}`);
+        peers[peer.program] = await onQuietDisk(scratch, (folder) =>
+          measurePeer(children, peer, { folder, patterns, lines, connections }),
+        );
+      }
+      measured.push({ backend, daemon, ceiling, peers });
     }
   }
 
@@ -57,6 +69,7 @@ async function bench(options, scratch, children, signal) {
     measured,
   };
   console.log(describeReport(report));
+  for (const program of missing) console.log(`${program} is not installed: not compared`);
   if (options.profile) {
     for (const backend of backends) console.log(`\n${backend}: ${describeProfiles(profiles(backend))}`);
   }

@@ -6,8 +6,8 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
+import { split } from "./split.mjs";
 
-const NEWLINE = 10;
 const [socket, file, connections] = process.argv.slice(2);
 
 const parts = split(readFileSync(file), Number(connections));
@@ -22,17 +22,4 @@ function send(part) {
   const connection = connect(socket);
   connection.end(part);
   return text(connection);
-}
-
-/**
- * @param {Buffer} bytes whole lines
- * @param {number} count
- * @returns {Buffer[]} as many parts of whole lines, about equally long
- */
-function split(bytes, count) {
-  const ends = Array.from({ length: count }, (_, index) => {
-    const about = Math.max(0, Math.floor((bytes.length * (index + 1)) / count) - 1);
-    return bytes.indexOf(NEWLINE, about) + 1;
-  });
-  return ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
 }
