@@ -2,10 +2,9 @@
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
-import { connect } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { askAll, askHealth, lines, send } from "../process/client.ts";
+import { askAll, askHealth, lines, send, throwLine } from "../process/client.ts";
 import { PROGRAM } from "../process/daemon.ts";
 import { AckingSender, brokenPromises } from "../process/faults/ledger.ts";
 import { faulty, type Plan } from "../process/faults/plan.ts";
@@ -289,13 +288,3 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     expect(machine.must("ls", "/var/lib/patternd")).toContain("patterns");
   });
 });
-
-/** Connects, writes, closes at once, and listens to nobody. */
-function throwLine(path: string, line: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const thrower = connect(path);
-    thrower.once("error", reject);
-    thrower.write(`${line}\n`, () => thrower.destroy());
-    thrower.once("close", () => resolve());
-  });
-}

@@ -83,6 +83,16 @@ export async function send(socket: string, pieces: Iterable<string | Uint8Array>
   return readReplies(answer);
 }
 
+/** Connects, writes, closes at once, and listens to nobody. */
+export function throwLine(path: string, line: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const thrower = connect(path);
+    thrower.once("error", reject);
+    thrower.write(`${line}\n`, () => thrower.destroy());
+    thrower.once("close", () => resolve());
+  });
+}
+
 export function lines(...contents: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(contents.flatMap((content) => [Buffer.from(content), Buffer.from("\n")]));
 }
