@@ -1,12 +1,14 @@
 /**
  * `npm run bench:latency`: how long a sender waits for the acknowledgement of one pattern from an idle daemon,
- * beside what one durable append, or one durable insertion into the same tables, takes on the same disk. In turns.
+ * beside what one durable append, or one durable insertion into the same tables, takes on the same disk, and beside
+ * a process that appends without looking (bare-server.mjs). In turns.
  */
+import { once } from "node:events";
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { PatternParser } from "../dist/pattern/parse.js";
 import { Zone } from "../dist/pattern/zone.js";
@@ -23,6 +25,7 @@ const USAGE = `node bench/latency.mjs [options]
   --backend NAME    filesystem or sqlite; repeatable (both)
   --folder FOLDER   on which disk; in a tmpfs nothing is durable (/var/tmp)
   --json FILE       also keep every figure there`;
+const BARE_SERVER = fileURLToPath(new URL("bare-server.mjs", import.meta.url));
 const WARM_UP = 100;
 /** An idle daemon is one whose last pattern is a while ago. */
 const PAUSE_MS = 2;
@@ -65,33 +68,37 @@ async function bench({ patterns, backends, json }, scratch, children, signal) {
     const folder = join(scratch, backend);
     await mkdir(folder);
     const { ingest, stop } = await startDaemon(children, { backend, folder });
-    const acked = await ackingSender(ingest);
-    const bare = backend === "filesystem" ? bareAppend(folder) : await bareInsert(folder);
-    const times = { acked: /** @type {number[]} */ ([]), bare: /** @type {number[]} */ ([]) };
-    let sent = 0;
+    const ways = {
+      acked: await ackingSender(ingest, '{"hello":1,"ack":true}\n'),
+      bare: backend === "filesystem" ? bareAppend(folder) : await bareInsert(folder),
+      server: await ackingSender(await bareServer(children, folder), "first\n"),
+    };
+    /** @type {Record<keyof typeof ways, number[]>} */
+    const times = { acked: [], bare: [], server: [] };
     for (const line of lines) {
-      // Both after a pause: what has just been used is faster.
-      const first = await timed(() => acked.send(line));
-      await pause();
-      const second = await timed(() => bare.write(line));
-      await pause();
-      sent += 1;
-      if (sent > WARM_UP) {
-        times.acked.push(first);
-        times.bare.push(second);
+      for (const [name, { write }] of Object.entries(ways)) {
+        times[/** @type {keyof typeof ways} */ (name)].push(await timed(() => write(line)));
+        // What has just been used is faster.
+        await pause();
       }
     }
-    await acked.close();
-    await bare.close();
+    for (const { close } of Object.values(ways)) await close();
     await stop();
-    figures.push({ backend, acked: quantiles(times.acked), bare: quantiles(times.bare) });
+    const counted = (/** @type {number[]} */ all) => quantiles(all.slice(WARM_UP));
+    figures.push({
+      backend,
+      acked: counted(times.acked),
+      bare: counted(times.bare),
+      server: counted(times.server),
+    });
   }
   const machine = describeMachine(scratch);
   console.log([...machineLines(machine), `sent      ${patterns} patterns, one at a time\n`].join("\n"));
   console.log("                      p50 ms   p99 ms   of bare (p50)");
-  for (const { backend, acked, bare } of figures) {
+  for (const { backend, acked, bare, server } of figures) {
     row(`${backend} acked`, acked, acked.p50 / bare.p50);
     row(`${backend} bare`, bare);
+    row("  a bare server", server, server.p50 / bare.p50);
   }
   if (json !== undefined)
     await writeFile(json, `${JSON.stringify({ machine, patterns, figures }, null, 2)}\n`);
@@ -103,23 +110,42 @@ function row(name, { p50, p99 }, ratio) {
   console.log(`${name.padEnd(20)}${p50.toFixed(2).padStart(8)}${p99.toFixed(2).padStart(9)}${last}`);
 }
 
-/** A connection that says hello: `send` resolves when the line is acknowledged. @param {string} path */
-async function ackingSender(path) {
+/**
+ * `write` resolves when the line is acknowledged. A sender's own part is kept small: it is not what is measured.
+ *
+ * @param {string} path
+ * @param {string} hello a first line that is answered
+ */
+async function ackingSender(path, hello) {
   const socket = connect(path);
-  const replies = createInterface(socket)[Symbol.asyncIterator]();
-  socket.write('{"hello":1,"ack":true}\n');
-  await replies.next();
+  const send = (/** @type {string} */ text) => {
+    const answer = once(socket, "data");
+    socket.write(text);
+    return answer;
+  };
+  await send(hello);
   return {
     /** @param {string} line */
-    async send(line) {
-      socket.write(`${line}\n`);
-      const { value } = await replies.next();
-      if (!value?.startsWith('{"ack":')) throw new Error(`expected an acknowledgement, got ${value}`);
+    async write(line) {
+      const [answer] = await send(`${line}\n`);
+      if (!String(answer).startsWith('{"ack":'))
+        throw new Error(`expected an acknowledgement, got ${answer}`);
     },
     async close() {
       socket.destroy();
     },
   };
+}
+
+/**
+ * @param {import("./children.mjs").Children} children
+ * @param {string} folder
+ */
+async function bareServer(children, folder) {
+  const socket = join(folder, "bare.sock");
+  const { child } = children.start([BARE_SERVER, socket, join(folder, "server.ndjson")]);
+  await once(child.stdout, "data");
+  return socket;
 }
 
 /** @param {string} folder */
