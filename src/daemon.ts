@@ -12,6 +12,7 @@ import { affordableConnections } from "./ingest/descriptors.ts";
 import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
 import { CountedEvents, createLog, errorFields, type Log, type OpenLog } from "./log.ts";
+import { BatchMemory } from "./pattern/batch-memory.ts";
 import { BatchParser } from "./pattern/batch-parser.ts";
 import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
 import type { SocketPlace } from "./socket.ts";
@@ -101,9 +102,10 @@ async function start(
   releases.push(() => releaseSpool());
   let upkeep: Jobs | undefined;
   releases.push(() => upkeep?.ended());
-  const store = await openStore(config, log, asking, fail);
+  const memory = new BatchMemory();
+  const store = await openStore(config, log, asking, fail, memory);
   releases.push(() => store.close());
-  const parser = startParser(live, store);
+  const parser = startParser(live, store, memory);
   releases.push(() => parser.close());
   const { spool, lock } = await openSpool(config, log);
   releaseSpool = () => lock.release();
@@ -224,6 +226,7 @@ async function openStore(
   log: Log,
   { metrics }: Asking,
   fail: (error: unknown) => void,
+  memory: BatchMemory,
 ): Promise<ThreadedStore> {
   const options = {
     path: config.path,
@@ -234,19 +237,19 @@ async function openStore(
     onRepair: (repair: StoreRepair) => log("warn", "store.repaired", { ...repair }),
     onSynced: (ms: number) => metrics.synced(ms),
   };
-  const store = await openInThreads(config.backend, options, fail);
+  const store = await openInThreads(config.backend, options, fail, memory);
   const { timezone, format } = store.metadata;
   log("info", "store.opened", { backend: config.backend, path: config.path, timezone, format });
   return store;
 }
 
-function startParser(live: LiveConfig, store: ThreadedStore): BatchParser {
+function startParser(live: LiveConfig, store: ThreadedStore, memory: BatchMemory): BatchParser {
   const options = ({ collect, types }: Config) => {
     const switchedOff = Object.entries(collect).filter(([, collected]) => !collected);
     const notCollected = new Set(switchedOff.map(([type]) => type));
     return { zone: store.metadata.timezone, types, notCollected };
   };
-  const parser = new BatchParser(options(live.now));
+  const parser = new BatchParser(options(live.now), memory);
   live.onReload((next) => parser.change(options(next)));
   return parser;
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { packLines, parseLines, patternsAmong, transferOfLines } from "../src/pattern/batch.ts";
+import { BatchMemory, isReusable } from "../src/pattern/batch-memory.ts";
 import { type LineBlock, Lines } from "../src/pattern/lines.ts";
 import { transferOf, unpackPatterns } from "../src/pattern/pack.ts";
 import { PatternParser } from "../src/pattern/parse.ts";
@@ -108,6 +109,30 @@ test("a batch that crosses two threads holds what its lines hold one by one", ()
     { seed, numRuns: 1000 },
   );
   expect(Math.min(seen.patterns, seen.refused)).toBeGreaterThan(500);
+});
+
+test("memory of a batch that is written does for the next one, whatever stands in it", () => {
+  const memory = new BatchMemory();
+  const seen = new Set<ArrayBuffer>();
+  for (let round = 0; round < 20; round += 1) {
+    // Sometimes shorter than the one before, whose rest stands behind it then.
+    const lines = Lines.of(
+      Array.from({ length: 900 + (round % 3) }, (_, n) => ({
+        bytes: Buffer.from(JSON.stringify({ ...whole("agent_usage"), pattern_id: `${round}-${n}` })),
+        terminated: n % 2 === 0,
+      })),
+    );
+    const expected = patternsAmong(parser, lines);
+    const packed = packLines(lines, false, memory);
+    seen.add(packed.bytes);
+    const { patterns, refused } = parseLines(parser, packed);
+    expect(refused.size).toBe(0);
+    expect(unpackPatterns(patterns).map(plain)).toEqual(expected.patterns.map(plain));
+    Buffer.from(patterns.bytes).fill(0xff, packed.bounds.at(-1));
+    memory.give(patterns.bytes);
+  }
+  expect(seen.size).toBe(1);
+  expect([...seen].every(isReusable)).toBe(true);
 });
 
 test("lines that were accepted before are bound, whatever is asked of new ones", () => {

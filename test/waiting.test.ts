@@ -66,6 +66,27 @@ test("memory that is released is used again", () => {
   expect(seen.size).toBe(1);
 });
 
+test("after a rush its memory is given back, but for a little", () => {
+  const slabs = new Slabs();
+  const rush = (seen: Set<ArrayBufferLike>) => {
+    const held = Array.from({ length: 40 }, () => slabs.hold(blockOf([MIB / 2], "x")));
+    for (const one of held) {
+      seen.add(one.block.bytes.buffer);
+      one.release();
+    }
+  };
+  const first = new Set<ArrayBufferLike>();
+  const second = new Set<ArrayBufferLike>();
+  const third = new Set<ArrayBufferLike>();
+  rush(first);
+  rush(second);
+  const known = (seen: Set<ArrayBufferLike>) => [...seen].filter((memory) => first.has(memory)).length;
+  expect([known(second), second.size]).toEqual([first.size, first.size]);
+  slabs.trim();
+  rush(third);
+  expect(known(third)).toBeLessThan(10);
+});
+
 test("batches hold what waits, in order, each line once, and not more than is asked for", () => {
   const seed = newSeed("batches");
   const entry = fc.oneof(

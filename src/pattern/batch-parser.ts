@@ -1,4 +1,5 @@
 import { type PackedLines, type ParsedLines, packLines, parseLines } from "./batch.ts";
+import { BatchMemory } from "./batch-memory.ts";
 import type { Lines } from "./lines.ts";
 import type { PatternParser } from "./parse.ts";
 import { ParserThread, parserOf, type ThreadParserOptions } from "./thread.ts";
@@ -8,11 +9,14 @@ const A_FEW_LINES = 32;
 
 /** Parses batches, large ones behind the event loop's back, in a thread that is started when it is needed. */
 export class BatchParser {
+  readonly #memory: BatchMemory;
   #options: ThreadParserOptions;
   #parser: PatternParser;
   #thread: ParserThread | undefined;
 
-  constructor(options: ThreadParserOptions) {
+  /** `memory`: what batches are packed in. */
+  constructor(options: ThreadParserOptions, memory = new BatchMemory()) {
+    this.#memory = memory;
     this.#options = options;
     this.#parser = parserOf(options);
   }
@@ -44,7 +48,7 @@ export class BatchParser {
     const parser = this.#parser;
     const here = (packed: PackedLines) => parseLines(parser, packed);
     if (lines.length <= A_FEW_LINES) return here(packLines(lines, isJudged));
-    this.#thread ??= new ParserThread(this.#options, here);
+    this.#thread ??= new ParserThread(this.#options, this.#memory, here);
     return this.#thread.parse(lines, isJudged);
   }
 }

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { BatchMemory } from "./batch-memory.ts";
 import type { Lines } from "./lines.ts";
 import { firstIdOf, type PackedPatterns, PatternPacker } from "./pack.ts";
 import type { Parsed, PatternParser } from "./parse.ts";
@@ -13,7 +14,7 @@ export interface ParsedLines<Patterns = PackedPatterns> {
   readonly refused: ReadonlyMap<number, Refusal>;
 }
 
-/** Lines as they cross to a thread: in one buffer, behind each a byte that no JSON goes on with. */
+/** Lines as they cross to a thread: in one buffer that may be longer, behind each a byte that no JSON goes on with. */
 export interface PackedLines {
   readonly bytes: ArrayBuffer;
   /** Where each begins and ends in `bytes`. */
@@ -26,12 +27,19 @@ export interface PackedLines {
 
 const NEWLINE = 10;
 
-/** Lines that came in one piece are copied in one piece, with what stands between them. */
-export function packLines({ blocks, length }: Lines, isJudged: boolean): PackedLines {
+/**
+ * Lines that came in one piece are copied in one piece, with what stands between them.
+ *
+ * @param memory what they are copied to
+ */
+export function packLines(
+  { blocks, length }: Lines,
+  isJudged: boolean,
+  memory = new BatchMemory(),
+): PackedLines {
   let size = 0;
   for (const { bounds } of blocks) size += (bounds.at(-1) ?? 0) - (bounds[0] ?? 0) + 1;
-  // Its own memory, to be moved to another thread.
-  const bytes = Buffer.allocUnsafeSlow(size);
+  const bytes = Buffer.from(memory.take(size));
   const packed = new Uint32Array(2 * length);
   const unterminated: number[] = [];
   let start = 0;
@@ -59,7 +67,7 @@ export function transferOfLines({ bytes, bounds }: PackedLines): ArrayBuffer[] {
 export function parseLines(parser: PatternParser, lines: PackedLines): ParsedLines {
   const { bounds, isJudged } = lines;
   const bytes = Buffer.from(lines.bytes);
-  const isText = isUtf8(bytes);
+  const isText = isUtf8(bytes.subarray(0, bounds.at(-1)));
   const unterminated = new Set(lines.unterminated);
   const packer = new PatternPacker(lines.bytes, bounds.length / 2);
   const refused = new Map<number, Refusal>();

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { type PackedLines, type ParsedLines, packLines, transferOfLines } from "./batch.ts";
+import type { BatchMemory } from "./batch-memory.ts";
 import type { Lines } from "./lines.ts";
 import { PatternParser } from "./parse.ts";
 import type { DeclaredTypes } from "./schema.ts";
@@ -39,13 +40,19 @@ const YOUNG_MIB = 6;
 /** A parser in a thread of its own. Should the thread end, `parseHere` does its work on the spot, only slower. */
 export class ParserThread {
   readonly #parseHere: (lines: PackedLines) => ParsedLines;
+  readonly #memory: BatchMemory;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #calls = 0;
   #isGone = false;
 
-  constructor(options: ThreadParserOptions, parseHere: (lines: PackedLines) => ParsedLines) {
+  constructor(
+    options: ThreadParserOptions,
+    memory: BatchMemory,
+    parseHere: (lines: PackedLines) => ParsedLines,
+  ) {
     this.#parseHere = parseHere;
+    this.#memory = memory;
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
       workerData: options,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
@@ -59,7 +66,7 @@ export class ParserThread {
   }
 
   async parse(lines: Lines, isJudged: boolean): Promise<ParsedLines> {
-    const packed = packLines(lines, isJudged);
+    const packed = packLines(lines, isJudged, this.#memory);
     if (this.#isGone) return this.#parseHere(packed);
     this.#calls += 1;
     const call: ParseCall = { number: this.#calls, lines: packed };

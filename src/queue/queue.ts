@@ -193,6 +193,7 @@ export class WriteQueue<Patterns> {
         finishing = this.#finish(batch, parsed);
         if (this.#waiting.bytes === 0) await finishing;
       }
+      this.#waiting.trim();
       this.#running = undefined;
     } catch (error) {
       this.#stopForGood(error);

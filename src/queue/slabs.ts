@@ -6,8 +6,8 @@
 import { type LineBlock, partOf } from "../pattern/lines.ts";
 
 const SLAB_BYTES = 1024 * 1024;
-/** The most that is kept for later. */
-const MAX_FREE = 4;
+/** What is kept where nothing waits any more. */
+const MOST_AT_REST = 4;
 
 /** One behind the other; used again when all that lay in it is released. */
 interface Slab {
@@ -57,6 +57,14 @@ export class Slabs {
     return new HeldBlock(block, slab, (released) => this.#keep(released));
   }
 
+  /**
+   * For when the rush is over. Until then each is kept, however many there are: the engine is slow to collect what it
+   * has had for a while, and new ones would be made meanwhile.
+   */
+  trim(): void {
+    this.#free.length = Math.min(this.#free.length, MOST_AT_REST);
+  }
+
   #slabFor(bytes: number): Slab {
     const current = this.#current;
     if (current && current.used + bytes <= current.bytes.length) return current;
@@ -74,7 +82,6 @@ export class Slabs {
   #keep(slab: Slab): void {
     if (slab.held > 0) return;
     slab.used = 0;
-    if (slab === this.#current || slab.bytes.length > SLAB_BYTES || this.#free.length >= MAX_FREE) return;
-    this.#free.push(slab);
+    if (slab !== this.#current && slab.bytes.length === SLAB_BYTES) this.#free.push(slab);
   }
 }

@@ -49,6 +49,11 @@ export class Waiting {
     return queued.lines;
   }
 
+  /** Gives back the memory that only a rush needs. */
+  trim(): void {
+    this.#slabs.trim();
+  }
+
   /** From the first on, at most so many lines, and hardly more bytes than that. */
   take(maxLines: number, maxBytes: number): Batch {
     const queued: Queued[] = [];

@@ -51,10 +51,13 @@ export type Reply =
   | { readonly number: number; readonly result: unknown }
   | { readonly number: number | undefined; readonly error: PlainError };
 
-/** What a write results in. `syncMs`: what its fsyncs took; undefined if there were none. */
+/** What a write results in. */
 export interface Written {
   readonly outcomes: Uint8Array<ArrayBuffer>;
+  /** What its fsyncs took; undefined if there were none. */
   readonly syncMs: number | undefined;
+  /** The memory of a large batch, moved back. */
+  readonly spent: ArrayBuffer | undefined;
 }
 
 const OUTCOMES = ["stored", "replaced", "superseded"] as const satisfies readonly Outcome[];

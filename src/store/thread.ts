@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import type { Periods } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
+import { BatchMemory } from "../pattern/batch-memory.ts";
 import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
 import type {
   Backend,
@@ -43,18 +44,26 @@ export interface ThreadedStore extends Omit<Backend, "write"> {
 
 /**
  * Opens the store for writing, in a thread that writes; another one answers questions, from the first question on.
+ *
+ * @param memory what batches were packed in, given back when they are written
  */
 export async function openInThreads(
   kind: BackendKind,
   options: OpenOptions,
   onEnded: (error: Error) => void,
+  memory = new BatchMemory(),
 ): Promise<ThreadedStore> {
   const writer = await StoreThread.open(kind, options, onEnded);
   const reader = new LazyThread(() => StoreThread.open(kind, { ...options, readOnly: true }, onEnded));
   const analyst = new Analyst(kind, options);
   return {
     metadata: writer.metadata,
-    write: (patterns) => writer.write(patterns),
+    write: async (patterns) => {
+      const { outcomes, syncMs, spent } = await writer.write(patterns);
+      if (spent) memory.give(spent);
+      if (syncMs !== undefined) options.onSynced?.(syncMs);
+      return unpackOutcomes(outcomes);
+    },
     // The writer knows where each id stands; a look-up is too short to delay it.
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
@@ -162,7 +171,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-class StoreThread implements ThreadedStore {
+class StoreThread implements Omit<ThreadedStore, "write"> {
   readonly metadata: StoreMetadata;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -170,17 +179,10 @@ class StoreThread implements ThreadedStore {
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
   readonly #onEnded: (error: Error) => void;
-  readonly #onSynced: OpenOptions["onSynced"];
 
-  private constructor(
-    worker: Worker,
-    metadata: StoreMetadata,
-    onEnded: (error: Error) => void,
-    onSynced: OpenOptions["onSynced"],
-  ) {
+  private constructor(worker: Worker, metadata: StoreMetadata, onEnded: (error: Error) => void) {
     this.#worker = worker;
     this.#onEnded = onEnded;
-    this.#onSynced = onSynced;
     this.metadata = metadata;
     worker.on("message", (reply: Reply) => this.#settle(reply));
     worker.on("error", (cause) => this.#end(cause));
@@ -189,7 +191,7 @@ class StoreThread implements ThreadedStore {
 
   static async open(
     kind: BackendKind,
-    { onRepair, onSynced, ...options }: OpenOptions,
+    { onRepair, onSynced: _, ...options }: OpenOptions,
     onEnded: (error: Error) => void,
     isBackground = false,
   ): Promise<StoreThread> {
@@ -204,7 +206,7 @@ class StoreThread implements ThreadedStore {
     });
     if ("opened" in reply) {
       for (const repair of reply.repairs) onRepair?.(repair);
-      return new StoreThread(worker, reply.opened, onEnded, onSynced);
+      return new StoreThread(worker, reply.opened, onEnded);
     }
     await worker.terminate();
     throw "error" in reply
@@ -212,10 +214,8 @@ class StoreThread implements ThreadedStore {
       : new PatterndError("internal", "the store's thread spoke early");
   }
 
-  async write(patterns: PackedPatterns): Promise<Outcome[]> {
-    const written = await this.#call<Written>({ method: "write", patterns }, transferOf(patterns));
-    if (written.syncMs !== undefined) this.#onSynced?.(written.syncMs);
-    return unpackOutcomes(written.outcomes);
+  write(patterns: PackedPatterns): Promise<Written> {
+    return this.#call({ method: "write", patterns }, transferOf(patterns));
   }
 
   get(id: string): Promise<string | undefined> {

@@ -2,6 +2,7 @@
 import { constants, setPriority } from "node:os";
 import { platform } from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
+import { isReusable } from "../pattern/batch-memory.ts";
 import { type PackedPatterns, unpackPatterns } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
 import { openStore } from "./open.ts";
@@ -20,8 +21,8 @@ const { kind, options, isBackground }: ThreadData = workerData;
 // On Linux a thread has a priority of its own; elsewhere it is the process's.
 if (isBackground && platform === "linux") setPriority(0, constants.priority.PRIORITY_LOW);
 
-function reply(message: Reply): void {
-  port?.postMessage(message);
+function reply(message: Reply, moved: readonly ArrayBuffer[] = []): void {
+  port?.postMessage(message, moved);
 }
 
 /** Of the write that is done at the moment. */
@@ -30,13 +31,20 @@ let syncMs: number | undefined;
 async function write(backend: Backend, patterns: PackedPatterns): Promise<Written> {
   syncMs = undefined;
   const outcomes = packOutcomes(await backend.write(unpackPatterns(patterns)));
-  return { outcomes, syncMs };
+  return { outcomes, syncMs, spent: isReusable(patterns.bytes) ? patterns.bytes : undefined };
 }
 
-async function answer(backend: Backend, call: Call): Promise<unknown> {
+async function answerTo(backend: Backend, { number, ...call }: Request): Promise<void> {
+  if (call.method !== "write") {
+    reply({ number, result: await answer(backend, call) });
+    return;
+  }
+  const written = await write(backend, call.patterns);
+  reply({ number, result: written }, written.spent ? [written.spent] : []);
+}
+
+async function answer(backend: Backend, call: Exclude<Call, { method: "write" }>): Promise<unknown> {
   switch (call.method) {
-    case "write":
-      return write(backend, call.patterns);
     case "get":
       return backend.get(call.id);
     case "query":
@@ -71,7 +79,7 @@ try {
   });
   port?.on("message", async (request: Request) => {
     try {
-      reply({ number: request.number, result: await answer(backend, request) });
+      await answerTo(backend, request);
     } catch (error) {
       reply({ number: request.number, error: toPlain(error) });
     }
