@@ -18,8 +18,6 @@ import type { BackendKind } from "./open.ts";
 export interface ThreadData {
   readonly kind: BackendKind;
   readonly options: Omit<OpenOptions, "onRepair" | "onSynced">;
-  /** Takes only the time that nobody else wants. */
-  readonly isBackground: boolean;
 }
 
 export type Call =

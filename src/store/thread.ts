@@ -195,8 +195,9 @@ class StoreThread implements Omit<ThreadedStore, "write"> {
     onEnded: (error: Error) => void,
     isBackground = false,
   ): Promise<StoreThread> {
-    const workerData: ThreadData = { kind, options, isBackground };
-    const worker = new Worker(new URL("./worker.js", import.meta.url), {
+    const workerData: ThreadData = { kind, options };
+    const program = isBackground ? "./background-worker.js" : "./worker.js";
+    const worker = new Worker(new URL(program, import.meta.url), {
       workerData,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     });

@@ -1,6 +1,4 @@
 /** A store in a thread of its own: answers one call after the other, and between the steps of a long one. */
-import { constants, setPriority } from "node:os";
-import { platform } from "node:process";
 import { parentPort, workerData } from "node:worker_threads";
 import { isReusable } from "../pattern/batch-memory.ts";
 import { type PackedPatterns, unpackPatterns } from "../pattern/pack.ts";
@@ -17,9 +15,7 @@ import {
 } from "./protocol.ts";
 
 const port = parentPort;
-const { kind, options, isBackground }: ThreadData = workerData;
-// On Linux a thread has a priority of its own; elsewhere it is the process's.
-if (isBackground && platform === "linux") setPriority(0, constants.priority.PRIORITY_LOW);
+const { kind, options }: ThreadData = workerData;
 
 function reply(message: Reply, moved: readonly ArrayBuffer[] = []): void {
   port?.postMessage(message, moved);

@@ -1,0 +1,7 @@
+/** A worker (worker.ts) that takes only the time that nobody else wants, from before it is even loaded. */
+import { constants, setPriority } from "node:os";
+import { platform } from "node:process";
+
+// On Linux a thread has a priority of its own; elsewhere it is the process's.
+if (platform === "linux") setPriority(0, constants.priority.PRIORITY_LOW);
+await import("./worker.ts");
