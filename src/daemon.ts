@@ -2,9 +2,7 @@
  * The composition root: the only place that knows more than one stage. Parts are started in the data's order
  * and stopped in reverse, each by the release that it left behind when it started.
  */
-import { answersOf, serveAnswers } from "./answering.ts";
-import { Asking } from "./asking.ts";
-import { boundHourly } from "./bounds.ts";
+
 import { LiveConfig } from "./config/live.ts";
 import type { Config } from "./config/load.ts";
 import { statusLine } from "./control/health.ts";
@@ -14,14 +12,17 @@ import { IngestServer } from "./ingest/server.ts";
 import { CountedEvents, createLog, errorFields, type Log, type OpenLog } from "./log.ts";
 import { BatchMemory } from "./pattern/batch-memory.ts";
 import { BatchParser } from "./pattern/batch-parser.ts";
-import { expireHourly, rejectedLines, rejectedOrders } from "./rejecting.ts";
 import type { SocketPlace } from "./socket.ts";
 import type { StoreRepair } from "./store/backend.ts";
 import { openInThreads, type ThreadedStore } from "./store/thread.ts";
-import { Summary } from "./summary.ts";
 import type { Jobs } from "./upkeep/jobs.ts";
-import { upkeepJobs } from "./upkeeping.ts";
 import { VERSION } from "./version.ts";
+import { answersOf, serveAnswers } from "./wiring/answering.ts";
+import { Asking } from "./wiring/asking.ts";
+import { boundHourly } from "./wiring/bounds.ts";
+import { expireHourly, rejectedLines, rejectedOrders } from "./wiring/rejecting.ts";
+import { Summary } from "./wiring/summary.ts";
+import { upkeepJobs } from "./wiring/upkeeping.ts";
 import {
   type Count,
   closeSpool,
@@ -29,7 +30,7 @@ import {
   type FlushedBatch,
   openSpool,
   type PatternQueue,
-} from "./writing.ts";
+} from "./wiring/writing.ts";
 
 export interface Daemon extends Running {
   readonly log: Log;

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { boundAside, boundLog } from "../src/bounds.ts";
 import { createLog } from "../src/log.ts";
+import { boundAside, boundLog } from "../src/wiring/bounds.ts";
 
 const DAY_MS = 86_400_000;
 const NOW = Date.parse("2026-11-25T12:00:00Z");

@@ -8,7 +8,7 @@ import { openStore } from "../store/open.ts";
 import type { Jobs } from "../upkeep/jobs.ts";
 import type { JobReport } from "../upkeep/report.ts";
 import type { JobName } from "../upkeep/state.ts";
-import { upkeepJobs } from "../upkeeping.ts";
+import { upkeepJobs } from "../wiring/upkeeping.ts";
 import { type Progress, withBar } from "./bar.ts";
 import { sayRepair } from "./import.ts";
 import { counted, grouped } from "./progress.ts";

@@ -1,12 +1,12 @@
 /** The rejected lines of a running daemon: kept, gone when their days are over, sent again, purged; and the log of it. */
-import type { Config } from "./config/load.ts";
-import type { RejectedOrders } from "./control/rejected.ts";
-import { errorFields, type Log } from "./log.ts";
-import type { BatchParser } from "./pattern/batch-parser.ts";
-import type { Entry, Sender } from "./pattern/settlement.ts";
-import { judgeByParser, judgeByQueue } from "./queue/judges.ts";
-import { RejectedLines } from "./queue/rejected.ts";
-import { RejectedReview } from "./queue/replay.ts";
+import type { Config } from "../config/load.ts";
+import type { RejectedOrders } from "../control/rejected.ts";
+import { errorFields, type Log } from "../log.ts";
+import type { BatchParser } from "../pattern/batch-parser.ts";
+import type { Entry, Sender } from "../pattern/settlement.ts";
+import { judgeByParser, judgeByQueue } from "../queue/judges.ts";
+import { RejectedLines } from "../queue/rejected.ts";
+import { RejectedReview } from "../queue/replay.ts";
 
 const EXPIRY_MS = 3_600_000;
 

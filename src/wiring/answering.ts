@@ -1,18 +1,19 @@
 /** What the daemon says of itself and does on demand, over the query and the control socket, put together. */
+
+import type { Config } from "../config/load.ts";
+import { MAX_DAYS } from "../config/schema.ts";
+import type { Health } from "../control/health.ts";
+import { type Answers, controlRoutes, queryRoutes } from "../control/routes.ts";
+import { ControlServer } from "../control/server.ts";
+import { errorFields, type Log } from "../log.ts";
+import type { RejectedLines } from "../queue/rejected.ts";
+import type { Spool } from "../queue/spool.ts";
+import type { ThreadedStore } from "../store/thread.ts";
+import type { Jobs } from "../upkeep/jobs.ts";
+import { VERSION } from "../version.ts";
 import type { Asking } from "./asking.ts";
-import type { Config } from "./config/load.ts";
-import { MAX_DAYS } from "./config/schema.ts";
-import type { Health } from "./control/health.ts";
-import { type Answers, controlRoutes, queryRoutes } from "./control/routes.ts";
-import { ControlServer } from "./control/server.ts";
-import { errorFields, type Log } from "./log.ts";
-import type { RejectedLines } from "./queue/rejected.ts";
-import type { Spool } from "./queue/spool.ts";
 import type { rejectedOrders } from "./rejecting.ts";
-import type { ThreadedStore } from "./store/thread.ts";
-import type { Jobs } from "./upkeep/jobs.ts";
 import { forgetOrder } from "./upkeeping.ts";
-import { VERSION } from "./version.ts";
 import { failing, type PatternQueue, troubles } from "./writing.ts";
 
 export interface Answering {

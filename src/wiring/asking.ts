@@ -1,10 +1,10 @@
 /** Who follows what is stored, and the metrics: what is fed while the daemon works, and asked for now and then. */
-import type { Config } from "./config/load.ts";
-import { Followers } from "./control/followers.ts";
-import { type MetricSources, Metrics } from "./control/metrics.ts";
-import type { Answers } from "./control/routes.ts";
-import { keepTextfile } from "./control/textfile.ts";
-import { type CountedEvent, errorFields, type Log } from "./log.ts";
+import type { Config } from "../config/load.ts";
+import { Followers } from "../control/followers.ts";
+import { type MetricSources, Metrics } from "../control/metrics.ts";
+import type { Answers } from "../control/routes.ts";
+import { keepTextfile } from "../control/textfile.ts";
+import { type CountedEvent, errorFields, type Log } from "../log.ts";
 import type { Count } from "./writing.ts";
 
 export class Asking {

@@ -1,6 +1,6 @@
 /** Once a minute, what a busy daemon did; nothing from a quiet one. */
-import type { Log } from "./log.ts";
-import type { LineCounts } from "./pattern/settlement.ts";
+import type { Log } from "../log.ts";
+import type { LineCounts } from "../pattern/settlement.ts";
 
 const MINUTE_MS = 60_000;
 const TOLD = [

@@ -1,20 +1,20 @@
 /** What stands between the parser and the disk, put together: queue and spool, and what they log. */
 import { join } from "node:path";
-import type { Config } from "./config/load.ts";
-import type { Followers } from "./control/followers.ts";
-import type { Metrics } from "./control/metrics.ts";
-import { messageOf, PatterndError } from "./errors.ts";
-import { type CountedEvent, errorFields, type Log, type LogEvent } from "./log.ts";
-import type { BatchParser } from "./pattern/batch-parser.ts";
-import type { PackedPatterns } from "./pattern/pack.ts";
-import { PARTS, type Part, type QueueOptions, WriteQueue } from "./queue/queue.ts";
-import type { RejectedLines } from "./queue/rejected.ts";
-import { Spool } from "./queue/spool.ts";
-import { NotStorable } from "./store/backend.ts";
-import { makeFolder } from "./store/durable.ts";
-import { acquireLock, type WriterLock } from "./store/lock.ts";
-import type { ThreadedStore } from "./store/thread.ts";
-import { VERSION } from "./version.ts";
+import type { Config } from "../config/load.ts";
+import type { Followers } from "../control/followers.ts";
+import type { Metrics } from "../control/metrics.ts";
+import { messageOf, PatterndError } from "../errors.ts";
+import { type CountedEvent, errorFields, type Log, type LogEvent } from "../log.ts";
+import type { BatchParser } from "../pattern/batch-parser.ts";
+import type { PackedPatterns } from "../pattern/pack.ts";
+import { PARTS, type Part, type QueueOptions, WriteQueue } from "../queue/queue.ts";
+import type { RejectedLines } from "../queue/rejected.ts";
+import { Spool } from "../queue/spool.ts";
+import { NotStorable } from "../store/backend.ts";
+import { makeFolder } from "../store/durable.ts";
+import { acquireLock, type WriterLock } from "../store/lock.ts";
+import type { ThreadedStore } from "../store/thread.ts";
+import { VERSION } from "../version.ts";
 
 export type PatternQueue = WriteQueue<PackedPatterns>;
 export type FlushedBatch = Parameters<QueueOptions<PackedPatterns>["onFlushed"]>[0];

@@ -1,8 +1,8 @@
 /** What else grows on disk and is kept in bounds, hourly: what was kept aside, and the log where it is a file of ours. */
 import { constants, copyFileSync, lstatSync, rmSync, statSync, truncateSync } from "node:fs";
-import type { Config } from "./config/load.ts";
-import { asideFiles } from "./forgetting/forget.ts";
-import { errorFields, type Log } from "./log.ts";
+import type { Config } from "../config/load.ts";
+import { asideFiles } from "../forgetting/forget.ts";
+import { errorFields, type Log } from "../log.ts";
 import { placesOf } from "./upkeeping.ts";
 
 const EVERY_MS = 3_600_000;

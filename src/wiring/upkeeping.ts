@@ -1,16 +1,16 @@
 /** Deletion, compression and forgetting in a running daemon, put together. */
 import { setTimeout } from "node:timers/promises";
-import type { Config } from "./config/load.ts";
-import type { Forget } from "./control/forget.ts";
-import { PatterndError } from "./errors.ts";
-import { forget, type Parts, type Places } from "./forgetting/forget.ts";
-import type { Log } from "./log.ts";
-import { Zone } from "./pattern/zone.ts";
-import type { Spool } from "./queue/spool.ts";
-import type { Backend } from "./store/backend.ts";
-import { readUpkeepFile, writeUpkeepFile } from "./store/upkeep-file.ts";
-import { Jobs } from "./upkeep/jobs.ts";
-import type { UpkeepStore } from "./upkeep/work.ts";
+import type { Config } from "../config/load.ts";
+import type { Forget } from "../control/forget.ts";
+import { PatterndError } from "../errors.ts";
+import { forget, type Parts, type Places } from "../forgetting/forget.ts";
+import type { Log } from "../log.ts";
+import { Zone } from "../pattern/zone.ts";
+import type { Spool } from "../queue/spool.ts";
+import type { Backend } from "../store/backend.ts";
+import { readUpkeepFile, writeUpkeepFile } from "../store/upkeep-file.ts";
+import { Jobs } from "../upkeep/jobs.ts";
+import type { UpkeepStore } from "../upkeep/work.ts";
 
 /** How long the store has for what waits in the spool, before what is to be forgotten can't be told. */
 const DRAIN_MS = 10_000;
