@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Lines } from "../src/pattern/lines.ts";
 import type { Entry, Outcome, Refusal } from "../src/pattern/settlement.ts";
-import { judgeByParser, judgeByStore } from "../src/queue/judges.ts";
+import { judgeByParser, judgeByStore } from "../src/queue/rejected/judges.ts";
 import { line, Refused } from "./queue-fixture.ts";
 
 const rejection = { code: "missing_field", message: "" } as const;

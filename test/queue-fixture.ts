@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 import { blockOf } from "../src/pattern/lines.ts";
 import type { Entry, Outcome, Refusal, Sender, Settlement } from "../src/pattern/settlement.ts";
 import { type QueueOptions, WriteQueue } from "../src/queue/queue.ts";
-import { Spool, type SpoolOptions } from "../src/queue/spool.ts";
+import { Spool, type SpoolOptions } from "../src/queue/spool/spool.ts";
 
 /** Removed after the test. */
 export function temporaryFolder(): string {

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { lineIn } from "../src/pattern/lines.ts";
 import type { RejectedFilter, RejectedLine } from "../src/pattern/rejection.ts";
-import { keptNewestFirst } from "../src/queue/day-files.ts";
-import type { Judge, Verdict } from "../src/queue/judges.ts";
-import type { KeptLine } from "../src/queue/kept-record.ts";
-import { RejectedLines } from "../src/queue/rejected.ts";
+import { keptNewestFirst } from "../src/queue/rejected/day-files.ts";
+import type { Judge, Verdict } from "../src/queue/rejected/judges.ts";
+import type { KeptLine } from "../src/queue/rejected/kept-record.ts";
+import { RejectedLines } from "../src/queue/rejected/rejected.ts";
 
 export const LINE_BYTES = 1_000_000;
 

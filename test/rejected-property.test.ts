@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PatterndError } from "../src/errors.ts";
 import { lineIn } from "../src/pattern/lines.ts";
-import type { Judge } from "../src/queue/judges.ts";
-import type { RejectedLines } from "../src/queue/rejected.ts";
-import { RejectedReview } from "../src/queue/replay.ts";
+import type { Judge } from "../src/queue/rejected/judges.ts";
+import type { RejectedLines } from "../src/queue/rejected/rejected.ts";
+import { RejectedReview } from "../src/queue/rejected/replay.ts";
 import { newSeed } from "./process/patterns.ts";
 import { allIn, LINE_BYTES, line, newFolder, openAt, storing, textsOf } from "./rejected-fixture.ts";
 

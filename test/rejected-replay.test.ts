@@ -2,9 +2,9 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, unlink
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { RejectedFilter } from "../src/pattern/rejection.ts";
-import { keptNewestFirst } from "../src/queue/day-files.ts";
-import type { Judge } from "../src/queue/judges.ts";
-import { RejectedReview } from "../src/queue/replay.ts";
+import { keptNewestFirst } from "../src/queue/rejected/day-files.ts";
+import type { Judge } from "../src/queue/rejected/judges.ts";
+import { RejectedReview } from "../src/queue/rejected/replay.ts";
 import { allIn, LINE_BYTES, line, newFolder, openAt, storing, textsOf } from "./rejected-fixture.ts";
 
 const at = (time: string) => BigInt(Date.parse(time)) * 1_000_000n;

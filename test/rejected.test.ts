@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { RejectedLine } from "../src/pattern/rejection.ts";
-import { type DroppedFile, RejectedLines } from "../src/queue/rejected.ts";
+import { type DroppedFile, RejectedLines } from "../src/queue/rejected/rejected.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -11,9 +11,9 @@ import {
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Spool, type SpoolDamage, SpoolFull } from "../src/queue/spool.ts";
-import type { CutTail } from "../src/queue/spool-file.ts";
-import { readRecords, recordsOf } from "../src/queue/spool-record.ts";
+import { type Spool, type SpoolDamage, SpoolFull } from "../src/queue/spool/spool.ts";
+import type { CutTail } from "../src/queue/spool/spool-file.ts";
+import { readRecords, recordsOf } from "../src/queue/spool/spool-record.ts";
 import { newSeed } from "./process/patterns.ts";
 import { openSpool, temporaryFolder } from "./queue-fixture.ts";
 

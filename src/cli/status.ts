@@ -1,8 +1,8 @@
 import * as v from "valibot";
 import { loadConfig } from "../config/load.ts";
 import { PatterndError } from "../errors.ts";
-import { keptNewestFirst } from "../queue/day-files.ts";
-import type { KeptLine } from "../queue/kept-record.ts";
+import { keptNewestFirst } from "../queue/rejected/day-files.ts";
+import type { KeptLine } from "../queue/rejected/kept-record.ts";
 import type { AskFlags } from "./query.ts";
 import { findDaemon } from "./source.ts";
 import { localTime } from "./table.ts";

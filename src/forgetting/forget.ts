@@ -5,8 +5,8 @@
 import { dirname, join } from "node:path";
 import { isObject } from "../pattern/schema.ts";
 import type { Zone } from "../pattern/zone.ts";
-import { parseKept } from "../queue/kept-record.ts";
-import type { RejectedReview } from "../queue/replay.ts";
+import { parseKept } from "../queue/rejected/kept-record.ts";
+import type { RejectedReview } from "../queue/rejected/replay.ts";
 import type { Backend, Position } from "../store/backend.ts";
 import type { Filter } from "../store/filter.ts";
 import type { StorePlace } from "../store/open.ts";

@@ -10,7 +10,7 @@ import type { Settlement } from "../pattern/settlement.ts";
 import { type Parse, rejectedAmong } from "./batch.ts";
 import type { Counts } from "./counts.ts";
 import { achieve, type Condition, insist, Pause } from "./retry.ts";
-import type { Spool, SpooledLines } from "./spool.ts";
+import type { Spool, SpooledLines } from "./spool/spool.ts";
 import type { StoreWriter } from "./store-writer.ts";
 
 /** The store's condition is its writer's to tell. */

@@ -4,7 +4,7 @@ import type { Settlement } from "../pattern/settlement.ts";
 import { acceptedLines, acceptedOf, type Parse, type Parsed, settlementsOf } from "./batch.ts";
 import type { Overflow } from "./overflow.ts";
 import { type Condition, Pause, retryDelayMs } from "./retry.ts";
-import { SpoolFull } from "./spool.ts";
+import { SpoolFull } from "./spool/spool.ts";
 import type { StoreWriter } from "./store-writer.ts";
 
 export interface PlacementOptions<Patterns> {

@@ -17,7 +17,7 @@ import { Placement } from "./placement.ts";
 import { Progress } from "./progress.ts";
 import { Condition, Pause } from "./retry.ts";
 import { Settling } from "./settling.ts";
-import type { Spool } from "./spool.ts";
+import type { Spool } from "./spool/spool.ts";
 import { StoreWriter, type StoreWriterOptions } from "./store-writer.ts";
 import { type Batch, Waiting } from "./waiting.ts";
 

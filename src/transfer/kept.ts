@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, fsyncSync, openSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { RejectedLine } from "../pattern/rejection.ts";
-import { keptRecord } from "../queue/kept-record.ts";
+import { keptRecord } from "../queue/rejected/kept-record.ts";
 import { makeFolder, syncPath } from "../store/durable.ts";
 import { type Origin, originText } from "./record.ts";
 

@@ -4,9 +4,9 @@ import type { RejectedOrders } from "../control/rejected.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { BatchParser } from "../pattern/batch-parser.ts";
 import type { Entry, Sender } from "../pattern/settlement.ts";
-import { judgeByParser, judgeByQueue } from "../queue/judges.ts";
-import { RejectedLines } from "../queue/rejected.ts";
-import { RejectedReview } from "../queue/replay.ts";
+import { judgeByParser, judgeByQueue } from "../queue/rejected/judges.ts";
+import { RejectedLines } from "../queue/rejected/rejected.ts";
+import { RejectedReview } from "../queue/rejected/replay.ts";
 
 const EXPIRY_MS = 3_600_000;
 

@@ -6,7 +6,7 @@ import { PatterndError } from "../errors.ts";
 import { forget, type Parts, type Places } from "../forgetting/forget.ts";
 import type { Log } from "../log.ts";
 import { Zone } from "../pattern/zone.ts";
-import type { Spool } from "../queue/spool.ts";
+import type { Spool } from "../queue/spool/spool.ts";
 import type { Backend } from "../store/backend.ts";
 import { readUpkeepFile, writeUpkeepFile } from "../store/upkeep-file.ts";
 import { Jobs } from "../upkeep/jobs.ts";

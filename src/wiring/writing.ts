@@ -8,8 +8,8 @@ import { type CountedEvent, errorFields, type Log, type LogEvent } from "../log.
 import type { BatchParser } from "../pattern/batch-parser.ts";
 import type { PackedPatterns } from "../pattern/pack.ts";
 import { PARTS, type Part, type QueueOptions, WriteQueue } from "../queue/queue.ts";
-import type { RejectedLines } from "../queue/rejected.ts";
-import { Spool } from "../queue/spool.ts";
+import type { RejectedLines } from "../queue/rejected/rejected.ts";
+import { Spool } from "../queue/spool/spool.ts";
 import { NotStorable } from "../store/backend.ts";
 import { makeFolder } from "../store/durable.ts";
 import { acquireLock, type WriterLock } from "../store/lock.ts";

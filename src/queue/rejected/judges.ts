@@ -1,11 +1,11 @@
 /** Who says what becomes of kept lines: the same that say it of new ones. */
 
-import { Lines, linesIn } from "../pattern/lines.ts";
-import type { RejectionCode } from "../pattern/rejection.ts";
-import type { Entry, Sender, Settlement } from "../pattern/settlement.ts";
-import { missing, type Parse, settlementsOf } from "./batch.ts";
-import { Condition } from "./retry.ts";
-import { StoreWriter, type StoreWriterOptions } from "./store-writer.ts";
+import { Lines, linesIn } from "../../pattern/lines.ts";
+import type { RejectionCode } from "../../pattern/rejection.ts";
+import type { Entry, Sender, Settlement } from "../../pattern/settlement.ts";
+import { missing, type Parse, settlementsOf } from "../batch.ts";
+import { Condition } from "../retry.ts";
+import { StoreWriter, type StoreWriterOptions } from "../store-writer.ts";
 
 /** What becomes of a line. `accepted`: durable in the store, or on its way there. */
 export type Verdict = "accepted" | "not_collected" | RejectionCode;

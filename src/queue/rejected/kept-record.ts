@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import type { RejectedFilter, RejectedLine } from "../pattern/rejection.ts";
+import type { RejectedFilter, RejectedLine } from "../../pattern/rejection.ts";
 
 /** Longer lines are kept in part, and can't be replayed. */
 const KEPT_BYTES = 64 * 1024;

@@ -1,8 +1,8 @@
 /** The folder of rejected lines: a file for each UTC day, `YYYY-MM-DD.ndjson`. */
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { systemCode } from "../errors.ts";
-import type { RejectedFilter } from "../pattern/rejection.ts";
+import { systemCode } from "../../errors.ts";
+import type { RejectedFilter } from "../../pattern/rejection.ts";
 import { isMeant, type KeptLine, parseKept } from "./kept-record.ts";
 import { linesBackwards, linesForwards, type Range, type RecordLine } from "./record-lines.ts";
 

@@ -2,10 +2,10 @@
  * Kept lines on their way back, or out for good. What is stored now leaves the files only when it is durable, and
  * sending it again changes nothing: whatever stops a replay, the next one goes over the same lines.
  */
-import { messageOf, PatterndError } from "../errors.ts";
-import { blockOf } from "../pattern/lines.ts";
-import type { RejectedFilter, RejectionCode } from "../pattern/rejection.ts";
-import type { Entry } from "../pattern/settlement.ts";
+import { messageOf, PatterndError } from "../../errors.ts";
+import { blockOf } from "../../pattern/lines.ts";
+import type { RejectedFilter, RejectionCode } from "../../pattern/rejection.ts";
+import type { Entry } from "../../pattern/settlement.ts";
 import { type DayFile, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
 import type { Judge } from "./judges.ts";
 import type { KeptLine } from "./kept-record.ts";

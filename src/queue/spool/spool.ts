@@ -8,7 +8,7 @@
  */
 import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { systemCode } from "../errors.ts";
+import { systemCode } from "../../errors.ts";
 import {
   asidePath,
   type CutTail,

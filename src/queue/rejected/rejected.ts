@@ -7,8 +7,8 @@
  */
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { systemCode } from "../errors.ts";
-import type { RejectedLine } from "../pattern/rejection.ts";
+import { systemCode } from "../../errors.ts";
+import type { RejectedLine } from "../../pattern/rejection.ts";
 import { type DayFile, daysIn, openDay, pathOfDay, sizesOf } from "./day-files.ts";
 import { keptRecord } from "./kept-record.ts";
 import type { Range } from "./record-lines.ts";
