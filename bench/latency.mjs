@@ -118,8 +118,10 @@ function row(name, { p50, p99 }, ratio) {
  */
 async function ackingSender(path, hello) {
   const socket = connect(path);
+  const gone = new AbortController();
+  socket.once("close", () => gone.abort());
   const send = (/** @type {string} */ text) => {
-    const answer = once(socket, "data");
+    const answer = once(socket, "data", { signal: gone.signal });
     socket.write(text);
     return answer;
   };
@@ -143,8 +145,10 @@ async function ackingSender(path, hello) {
  */
 async function bareServer(children, folder) {
   const socket = join(folder, "bare.sock");
-  const { child } = children.start([BARE_SERVER, socket, join(folder, "server.ndjson")]);
-  await once(child.stdout, "data");
+  const { child, status } = children.start([BARE_SERVER, socket, join(folder, "server.ndjson")]);
+  const tooEarly = status.then((code) => Promise.reject(new Error(`the bare server ended with ${code}`)));
+  await Promise.race([once(child.stdout, "data"), tooEarly]);
+  tooEarly.catch(() => {});
   return socket;
 }
 

@@ -94,13 +94,12 @@ export async function measurePeer(children, { program, setup }, { folder, patter
   child.stdout.resume();
   await accepting(target);
   const before = usageOf(child.pid);
-  const started = performance.now();
-  await children.run(THROWER, [target, patterns, String(connections)]);
+  const { started } = await children.run(THROWER, [target, patterns, String(connections)]);
   const ended = await lastGrowth(output);
   const { cpuSeconds, peakRssBytes } = usageOf(child.pid);
+  const written = await linesOf(output);
   child.kill("SIGTERM");
   await status;
-  const written = await linesOf(output);
   if (written !== lines) throw new Error(`${program} wrote ${written} of ${lines} lines: no figure is given`);
   return { seconds: (ended - started) / 1000, cpuSeconds: cpuSeconds - before.cpuSeconds, peakRssBytes };
 }
@@ -123,14 +122,15 @@ async function accepting(target) {
   }
 }
 
-/** @param {string} file @returns {Promise<number>} when it grew for the last time */
+/** @param {string} file @returns {Promise<number>} when it grew for the last time, in milliseconds since the epoch */
 async function lastGrowth(file) {
+  const now = () => performance.timeOrigin + performance.now();
   let size = 0;
-  for (let grew = performance.now(); ; await setTimeout(POLL_MS)) {
-    const now = existsSync(file) ? statSync(file).size : 0;
-    if (now > size) grew = performance.now();
-    size = now;
-    if (performance.now() - grew > QUIET_MS) return grew;
+  for (let grew = now(); ; await setTimeout(POLL_MS)) {
+    const seen = existsSync(file) ? statSync(file).size : 0;
+    if (seen > size) grew = now();
+    size = seen;
+    if (now() - grew > QUIET_MS) return grew;
   }
 }
 

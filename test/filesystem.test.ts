@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   truncateSync,
@@ -137,11 +138,36 @@ test("who asks for little does not wait for the answer to who asked for much", a
 });
 
 test("a question that is asked when the store is closed ends, and leaves nothing open", async () => {
+  const before = openFiles();
   const store = await open();
   await store.write(Array.from({ length: 200 }, (_, n) => pattern(`p${n}`, { note: "x".repeat(10_000) })));
-  const before = readdirSync("/proc/self/fd").length;
   const question = store.query({}, { limit: 1000 });
+  expect(openFiles()).toBeGreaterThan(before);
   await store.close();
   await expect(question).rejects.toMatchObject({ code: "store_closed" });
-  expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
+  expect(openFiles()).toBe(before);
+});
+
+/** Of this process, below the folder. */
+function openFiles(): number {
+  const links = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(join("/proc/self/fd", fd));
+    } catch {
+      return "";
+    }
+  });
+  return links.filter((link) => link.startsWith(path)).length;
+}
+
+test("many questions at once are all answered, and hold no more files open than a few", async () => {
+  const store = await open();
+  const note = "x".repeat(10_000);
+  await store.write(Array.from({ length: 100 }, (_, n) => pattern(`p${n}`, { note })));
+  const before = openFiles();
+  const questions = Array.from({ length: 50 }, () => store.query({}, { limit: 1000 }));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(openFiles() - before).toBeLessThanOrEqual(4);
+  for (const { lines } of await Promise.all(questions)) expect(lines).toHaveLength(100);
+  await store.close();
 });

@@ -54,7 +54,7 @@ export class Followers {
     write: (patterns: PackedPatterns) => Promise<Outcome[]>,
   ): Promise<Outcome[]> {
     if (this.#followers.size === 0) return write(patterns);
-    const bytes = patterns.bytes.byteLength;
+    const bytes = patterns.end;
     const isRoom = this.#backlogBytes + bytes <= BACKLOG_BYTES;
     const copy = isRoom ? copyOf(patterns) : undefined;
     if (isRoom) this.#backlogBytes += bytes;
@@ -153,6 +153,6 @@ function isNew(outcome: Outcome): boolean {
   return outcome !== "superseded";
 }
 
-function copyOf({ bytes, rows, instants, words }: PackedPatterns): PackedPatterns {
-  return { bytes: bytes.slice(0), rows: rows.slice(), instants: instants.slice(), words };
+function copyOf({ bytes, end, rows, instants, words }: PackedPatterns): PackedPatterns {
+  return { bytes: bytes.slice(0, end), end, rows: rows.slice(), instants: instants.slice(), words };
 }

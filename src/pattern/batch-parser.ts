@@ -47,7 +47,7 @@ export class BatchParser {
   async #parse(lines: Lines, isJudged: boolean): Promise<ParsedLines> {
     const parser = this.#parser;
     const here = (packed: PackedLines) => parseLines(parser, packed);
-    if (lines.length <= A_FEW_LINES) return here(packLines(lines, isJudged));
+    if (lines.length <= A_FEW_LINES) return here(packLines(lines, isJudged, this.#memory));
     this.#thread ??= new ParserThread(this.#options, this.#memory, here);
     return this.#thread.parse(lines, isJudged);
   }

@@ -10,6 +10,8 @@ import { type Slot, slotOf } from "./shape.ts";
 
 export interface PackedPatterns {
   readonly bytes: ArrayBuffer;
+  /** Where the last pattern ends there: what stands behind it is of no account. */
+  readonly end: number;
   /** One behind the other: see ROW. */
   readonly rows: Uint32Array<ArrayBuffer>;
   /** One for each pattern. */
@@ -156,6 +158,7 @@ export class PatternPacker {
   #rows: Uint32Array<ArrayBuffer>;
   #at = 0;
   #count = 0;
+  #end = 0;
 
   /** `lines`: the most patterns that there may be. Offset 0 of `bytes` is no text's. */
   constructor(bytes: ArrayBuffer, lines: number) {
@@ -212,6 +215,7 @@ export class PatternPacker {
   packed(): PackedPatterns {
     return {
       bytes: this.#bytes,
+      end: this.#end,
       rows: this.#rows.subarray(0, this.#at),
       instants: this.#instants.subarray(0, this.#count),
       words: this.#words,
@@ -226,6 +230,7 @@ export class PatternPacker {
       larger.set(this.#rows);
       this.#rows = larger;
     }
+    this.#end = end;
     this.#rows[row + ROW.line] = start;
     this.#rows[row + ROW.line + 1] = end;
     this.#rows[row + ROW.hash] = hash.high;

@@ -38,8 +38,8 @@ export interface PageRequest {
   readonly maxBytes?: number;
   /**
    * Ends a page that takes longer to look for, with what was found: none may be, and `next` says where to go on. Others
-   * get their answers meanwhile, and the first hits are there before the last. Takes longer where going on would mean to
-   * look at most of it again.
+   * get their answers meanwhile, and the first hits are there before the last. A page takes longer where the next one would
+   * have to look at most of it again.
    */
   readonly lookMs?: number;
 }

@@ -1,5 +1,6 @@
 /** What every backend is on the outside: synchronous code inside, promises and our own errors outside. */
 import { setImmediate } from "node:timers/promises";
+import pLimit from "p-limit";
 import type { Scan, Visit } from "../analysis/analyse.ts";
 import type { Periods, Span } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
@@ -19,7 +20,7 @@ import {
 import { Cutoffs } from "./cutoffs.ts";
 import type { Filter } from "./filter.ts";
 import { ForgottenIds } from "./forgotten.ts";
-import { StepQueue } from "./steps.ts";
+import { StepQueue, type Steps } from "./steps.ts";
 
 /** As Backend says, but synchronous; long work comes as steps, between which patterns may be written. */
 export interface StoreWriter {
@@ -40,20 +41,24 @@ export interface StoreParts {
   /** Undefined if the store is open for reading only. */
   readonly writer: StoreWriter | undefined;
   get(id: string): string | undefined;
-  /** In short steps, where it can. */
-  query(filter: Filter, page: PageRequest): Iterator<void, Page, undefined>;
-  stats(): StoreStats;
+  /** In short steps, where that can be. */
+  query(filter: Filter, page: PageRequest): Steps<Page>;
+  stats(): Steps<StoreStats>;
   countOlderThan(cutoffs: Cutoffs): Generator<void, Census>;
   /** Every pattern of a filter, in short steps. */
   scan(filter: Filter, visit: Visit): Scan;
   close(): void;
 }
 
+/** So many questions go on in turns, others wait: each holds files open, and memory. */
+const MOST_AT_ONCE = 4;
+
 export class GuardedBackend implements Backend {
   readonly metadata: StoreMetadata;
   readonly #parts: StoreParts;
   readonly #upkeep = new StepQueue();
   readonly #counting = new StepQueue();
+  readonly #asking = pLimit(MOST_AT_ONCE);
   #forgotten: ForgottenIds | undefined;
   readonly #analysing = new StepQueue();
   #closed = false;
@@ -73,21 +78,11 @@ export class GuardedBackend implements Backend {
   }
 
   async query(filter: Filter, page: PageRequest): Promise<Page> {
-    this.#counting.noteCall();
-    const steps = this.#whileOpen(() => this.#parts.query(filter, page));
-    try {
-      for (;;) {
-        const step = this.#whileOpen(() => steps.next());
-        if (step.done) return step.value;
-        await setImmediate();
-      }
-    } finally {
-      steps.return?.();
-    }
+    return this.#ask(() => this.#parts.query(filter, page));
   }
 
   async stats(): Promise<StoreStats> {
-    return this.#whileOpen(() => this.#parts.stats());
+    return this.#ask(() => this.#parts.stats());
   }
 
   async analyse(filter: Filter, periods: Periods): Promise<Report> {
@@ -133,6 +128,22 @@ export class GuardedBackend implements Backend {
         this.#analysing.abandon();
       } finally {
         this.#parts.close();
+      }
+    });
+  }
+
+  #ask<T>(begin: () => Steps<T>): Promise<T> {
+    return this.#asking(async () => {
+      const steps = this.#whileOpen(begin);
+      try {
+        for (;;) {
+          this.#counting.noteCall();
+          const step = this.#whileOpen(() => steps.next());
+          if (step.done) return step.value;
+          await setImmediate();
+        }
+      } finally {
+        steps.return?.();
       }
     });
   }

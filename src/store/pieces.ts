@@ -5,7 +5,7 @@ import type { Filter } from "./filter.ts";
 /** As much of an answer as is held for one reader. */
 export const PIECE_BYTES = 1024 * 1024;
 const PIECE_LINES = 10_000;
-/** How long one question may keep a store from answering another. */
+/** How long is looked for one piece, unless the next one would have to look at most of it again. */
 const LOOK_MS = 50;
 
 /** As many patterns as wanted, or all that there are. A piece may be empty; the last one says where to go on. */

@@ -1,6 +1,12 @@
 import { setImmediate, setTimeout } from "node:timers/promises";
 
-type Steps<T> = Iterator<void, T, undefined>;
+/** Work in short steps, and what it comes to. */
+export type Steps<T> = Iterator<void, T, undefined>;
+
+/** Work that can't be divided. */
+export function oneStep<T>(work: () => T): Steps<T> {
+  return { next: () => ({ done: true, value: work() }) };
+}
 
 /** Who called so recently is expected to call again. */
 const BUSY_MS = 200;

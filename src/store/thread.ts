@@ -74,7 +74,7 @@ export async function openInThreads(
     compress: (beforeDay) => writer.compress(beforeDay),
     forget: (ids) => writer.forget(ids),
     ping: async () => {
-      await Promise.all([writer.ping(), reader.opened?.ping()]);
+      await Promise.allSettled([writer.ping(), reader.opened?.ping()]);
     },
     close: async () => {
       // Questions that are still asked have nobody left to ask them.

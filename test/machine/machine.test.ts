@@ -225,7 +225,8 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     while (shown("NRestarts") === before) await setTimeout(100);
     machine.must("rm", "-f", STUCK);
     while (shown("ActiveState") !== "active") await setTimeout(100);
-    // So is one that no longer answers questions.
+    // So is one that no longer answers questions, once nothing is left to be written.
+    while ((await askHealth(socket("query"))).spool.lines > 0) await setTimeout(100);
     const again = shown("NRestarts");
     machine.write(STUCK, "");
     const answer = askAll(socket("query"), 10_000).catch(() => undefined);

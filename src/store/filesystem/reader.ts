@@ -5,6 +5,7 @@ import type { Zone } from "../../pattern/zone.ts";
 import type { Census, Page, PageRequest, Position, StoreStats } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
+import type { Steps } from "../steps.ts";
 import { hasLineWith } from "./block-index.ts";
 import { countDay, type DayCount } from "./census.ts";
 import { type DayBlock, WrongIndex } from "./day.ts";
@@ -12,7 +13,7 @@ import { Days } from "./days.ts";
 import { dayOf, startOfDay } from "./layout.ts";
 import { comparePositions, PageCollector } from "./page.ts";
 import { statsOf } from "./stats.ts";
-import { glanceAt, readStored } from "./stored-line.ts";
+import { glanceAt, instantIn, readStored } from "./stored-line.ts";
 
 /** The instants that 64 bits hold: all there are. */
 const OLDEST = -(2n ** 63n);
@@ -30,18 +31,12 @@ export class SegmentReader {
   }
 
   /** Reads only the days, and of these the parts, that can hold answers, newest first. A step a block. */
-  *query(filter: Filter, request: PageRequest): Generator<void, Page, undefined> {
-    for (;;) {
-      try {
-        return yield* this.#query(filter, request);
-      } catch (error) {
-        this.#distrust(error);
-      }
-    }
+  query(filter: Filter, request: PageRequest): Steps<Page> {
+    return this.#steps(() => this.#query(filter, request));
   }
 
-  stats(): StoreStats {
-    return this.#distrusting(() => statsOf(this.#root, this.#zone, this.#distrusted));
+  stats(): Steps<StoreStats> {
+    return this.#steps(() => statsOf(this.#root, this.#zone, this.#distrusted));
   }
 
   /** Day after day, block after block: the newest first, more or less. False after an index that does not fit. */
@@ -52,9 +47,10 @@ export class SegmentReader {
     const visitOf = (type: string) => (bytes: Buffer, _offset: number, isPattern: boolean) => {
       const line = bytes.toString("utf8");
       if (matches && !matches(line)) return;
-      const found = (isPattern ? glanceAt(line, this.#zone) : undefined) ?? readStored(line, this.#zone);
-      if (!found || found.instant > newest || found.instant < oldest) return;
-      visit(type, Number(found.instant / 1_000_000n), line);
+      const glance = isPattern ? instantIn(line, this.#zone) : undefined;
+      const instant = glance ?? readStored(line, this.#zone)?.instant;
+      if (instant === undefined || instant > newest || instant < oldest) return;
+      visit(type, Number(instant / 1_000_000n), line);
     };
     const days = new Days(this.#root, filter.patternType);
     try {
@@ -108,26 +104,30 @@ export class SegmentReader {
     const newest = lesser(filter.end, after?.instant) ?? NEWEST;
     const oldest = filter.start ?? OLDEST;
     const visit = this.#collect(page, filter, { oldest, newest, after });
-    const deadline = performance.now() + (request.lookMs ?? Number.POSITIVE_INFINITY);
+    const time = new LookingTime(request.lookMs);
     const days = new Days(this.#root, filter.patternType);
     for (const day of days.all) {
       if (day > dayOf(newest)) continue;
       if (day < dayOf(oldest) || page.isFull) break;
       const endOfDay = startOfDay(day + 1) - 1n;
-      if (endOfDay < newest && performance.now() > deadline) return page.pageAbove(endOfDay);
+      if (endOfDay < newest && time.isOver) return page.pageAbove(endOfDay);
       const view = days.view(day);
-      const read: DayBlock[] = [];
+      const seen = new Seen();
+      time.goOn();
       try {
         for (const block of view.blocks(this.#zone, this.#distrusted)) {
           if (block.newest < oldest || page.isFullBefore(block.newest)) break;
           if (block.oldest > newest) continue;
-          const isLate = block.newest < newest && performance.now() > deadline;
-          if (isLate && isMostlyAbove(block.newest, read)) return page.pageAbove(block.newest);
+          const isLate = block.newest < newest && time.isOver;
+          if (isLate && seen.isMostlyAbove(block.newest)) return page.pageAbove(block.newest);
           view.read(block, visit);
-          read.push(block);
+          seen.add(block);
+          time.pause();
           yield;
+          time.goOn();
         }
       } finally {
+        time.pause();
         view.close();
       }
     }
@@ -185,16 +185,66 @@ export class SegmentReader {
     }
   }
 
+  *#steps<T>(begin: () => Generator<void, T>): Generator<void, T> {
+    for (;;) {
+      try {
+        return yield* begin();
+      } catch (error) {
+        this.#distrust(error);
+      }
+    }
+  }
+
   #distrust(error: unknown): void {
     if (!(error instanceof WrongIndex)) throw error;
     this.#distrusted.add(error.segment);
   }
 }
 
-/** Whether at least half of what was read needs not be read again by who goes on below an instant. */
-function isMostlyAbove(instant: bigint, read: readonly DayBlock[]): boolean {
-  const bytesOf = (blocks: readonly DayBlock[]) => blocks.reduce((sum, { from, to }) => sum + to - from, 0);
-  return 2 * bytesOf(read.filter(({ oldest }) => oldest > instant)) >= bytesOf(read);
+/** Of a day, what was read. */
+class Seen {
+  readonly #blocks: DayBlock[] = [];
+  /** How many there are when it is worth while to look again. */
+  #next = 1;
+
+  add(block: DayBlock): void {
+    this.#blocks.push(block);
+  }
+
+  /** Whether something was, and at least half of it needs not be read again by who goes on below an instant. */
+  isMostlyAbove(instant: bigint): boolean {
+    if (this.#blocks.length < this.#next) return false;
+    this.#next = Math.ceil(this.#blocks.length * 1.25);
+    const above = this.#blocks.filter(({ oldest }) => oldest > instant);
+    return 2 * bytesOf(above) >= bytesOf(this.#blocks);
+  }
+}
+
+/** What of a time a question has used up by looking: to open files, and others' turns, do not count. */
+class LookingTime {
+  #leftMs: number;
+  #since: number | undefined;
+
+  constructor(ms = Number.POSITIVE_INFINITY) {
+    this.#leftMs = ms;
+  }
+
+  get isOver(): boolean {
+    return this.#since === undefined ? this.#leftMs <= 0 : performance.now() - this.#since >= this.#leftMs;
+  }
+
+  goOn(): void {
+    this.#since = performance.now();
+  }
+
+  pause(): void {
+    if (this.#since !== undefined) this.#leftMs -= performance.now() - this.#since;
+    this.#since = undefined;
+  }
+}
+
+function bytesOf(blocks: readonly DayBlock[]): number {
+  return blocks.reduce((sum, { from, to }) => sum + to - from, 0);
 }
 
 function lesser(a: bigint | undefined, b: bigint | undefined): bigint | undefined {

@@ -9,22 +9,30 @@ import type { DayBlock, DayView } from "./day.ts";
 import { Days } from "./days.ts";
 import { readStored } from "./stored-line.ts";
 
-/** @throws WrongIndex */
-export function statsOf(root: string, zone: Zone, distrusted: ReadonlySet<string>): StoreStats {
+/** A step a block. @throws WrongIndex */
+export function* statsOf(
+  root: string,
+  zone: Zone,
+  distrusted: ReadonlySet<string>,
+): Generator<void, StoreStats> {
   const counts = new Map<string, number>();
   const held: number[] = [];
   const days = new Days(root, undefined);
   for (const day of days.all) {
-    days.open(day, (view) => {
-      const before = total(counts);
+    const before = total(counts);
+    const view = days.view(day);
+    try {
       for (const block of view.blocks(zone, distrusted)) {
         const { type } = block.segment;
         counts.set(type, (counts.get(type) ?? 0) + countOf(view, block, zone));
+        yield;
       }
       for (const { type, gone } of replacedAmongIndexed(view, zone, distrusted))
         counts.set(type, (counts.get(type) ?? 0) - gone);
-      if (total(counts) > before) held.push(day);
-    });
+    } finally {
+      view.close();
+    }
+    if (total(counts) > before) held.push(day);
   }
   const byType = [...counts].filter(([, count]) => count > 0).sort(([a], [b]) => (a < b ? -1 : 1));
   return {

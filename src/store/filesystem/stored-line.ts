@@ -26,11 +26,16 @@ export function readStored(line: Buffer | string, zone: Zone): StoredLine | unde
  * escapes, what stands once and is required is the key itself, and no nested or second one.
  */
 export function glanceAt(line: string, zone: Zone): Position | undefined {
-  if (line.includes("\\")) return undefined;
-  const id = onlyText(line, '"pattern_id"');
-  const timestamp = onlyText(line, '"timestamp"');
-  const instant = timestamp === undefined ? undefined : parseTimestamp(timestamp, zone);
+  const instant = instantIn(line, zone);
+  const id = instant === undefined ? undefined : onlyText(line, '"pattern_id"');
   return id === undefined || instant === undefined ? undefined : { id, instant };
+}
+
+/** The same, of the instant alone. */
+export function instantIn(line: string, zone: Zone): bigint | undefined {
+  if (line.includes("\\")) return undefined;
+  const timestamp = onlyText(line, '"timestamp"');
+  return timestamp === undefined ? undefined : parseTimestamp(timestamp, zone);
 }
 
 const VALUE = /\s*:\s*"([^"]*)"/y;

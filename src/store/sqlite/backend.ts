@@ -5,6 +5,7 @@ import type { Backend, OpenOptions } from "../backend.ts";
 import { makeFolder } from "../durable.ts";
 import { GuardedBackend, inOurTerms } from "../guarded.ts";
 import { acquireLock, type WriterLock } from "../lock.ts";
+import { oneStep } from "../steps.ts";
 import { PatternCounter } from "./census.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
 import { configureWriter, createStore, isStore, openReader, openWriter, storeFile } from "./file.ts";
@@ -94,8 +95,8 @@ function backendOf(
     path,
     writer: held?.writer,
     get: (id) => reader.get(id),
-    query: (filter, page) => ({ next: () => ({ done: true, value: reader.page(filter, page) }) }),
-    stats: () => ({ ...reader.counts(), bytes: bytesOf(path) }),
+    query: (filter, page) => oneStep(() => reader.page(filter, page)),
+    stats: () => oneStep(() => ({ ...reader.counts(), bytes: bytesOf(path) })),
     countOlderThan: (cutoffs) => counter.countOlderThan(cutoffs),
     scan: (filter, visit) => scan(db, filter, visit),
     close: () => {
