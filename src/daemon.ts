@@ -28,6 +28,7 @@ import {
   closeSpool,
   createQueue,
   type FlushedBatch,
+  failureLog,
   openSpool,
   type PatternQueue,
 } from "./wiring/writing.ts";
@@ -96,6 +97,8 @@ async function start(
   const config = live.now;
   const counted = new CountedEvents(log);
   releases.push(() => counted.close());
+  const failures = failureLog(log);
+  releases.push(() => failures.close());
   const asking = new Asking(fail);
   const count = asking.counting(counted);
 
@@ -115,7 +118,8 @@ async function start(
   releases.push(expireHourly(rejected, log));
   releases.push(boundHourly(() => live.now, log));
   const onFlushed = (batch: FlushedBatch) => summary?.flushed(batch);
-  const queue = createQueue({ config, store, parser, spool, rejected, asking, log, count, fail, onFlushed });
+  const written = { config, store, parser, spool, rejected, asking, failures, log, count, fail, onFlushed };
+  const queue = createQueue(written);
   const summary = new Summary(log, () => queue.counts.snapshot());
   releases.push(() => summary.close());
   releaseSpool = () => closeSpool(queue, spool, lock);

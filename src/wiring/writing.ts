@@ -4,7 +4,7 @@ import type { Config } from "../config/load.ts";
 import type { Followers } from "../control/followers.ts";
 import type { Metrics } from "../control/metrics.ts";
 import { messageOf, PatterndError } from "../errors.ts";
-import { type CountedEvent, errorFields, type Log, type LogEvent } from "../log.ts";
+import type { CountedEvent, Log } from "../log.ts";
 import type { BatchParser } from "../pattern/batch-parser.ts";
 import type { PackedPatterns } from "../pattern/pack.ts";
 import { PARTS, type Part, type QueueOptions, WriteQueue } from "../queue/queue.ts";
@@ -15,13 +15,14 @@ import { makeFolder } from "../store/durable.ts";
 import { acquireLock, type WriterLock } from "../store/lock.ts";
 import type { ThreadedStore } from "../store/thread.ts";
 import { VERSION } from "../version.ts";
+import { type FailureEvents, FailureLog } from "./failures.ts";
 
 export type PatternQueue = WriteQueue<PackedPatterns>;
 export type FlushedBatch = Parameters<QueueOptions<PackedPatterns>["onFlushed"]>[0];
 export type Count = (event: CountedEvent, kind: string) => void;
 
 /** How each part of the queue is spoken of: when it begins to fail, when it works again, and in `/health`. */
-const SAID: Readonly<Record<Part, { failed: LogEvent; recovered: LogEvent | undefined; reason: string }>> = {
+const SAID: Readonly<Record<Part, FailureEvents & { readonly reason: string }>> = {
   store: { failed: "backend.failed", recovered: "backend.recovered", reason: "lines can't be written" },
   spool: { failed: "spool.blocked", recovered: "spool.unblocked", reason: "lines can't be spooled" },
   draining: { failed: "spool.failed", recovered: undefined, reason: "the spool can't be drained" },
@@ -31,6 +32,10 @@ const SAID: Readonly<Record<Part, { failed: LogEvent; recovered: LogEvent | unde
     reason: "rejected lines can't be kept",
   },
 };
+
+export function failureLog(log: Log): FailureLog<Part> {
+  return new FailureLog(log, SAID);
+}
 
 /** Why the daemon is degraded, for people; empty while everything works. */
 export function troubles(queue: PatternQueue): string[] {
@@ -97,6 +102,7 @@ export interface QueueParts {
   readonly spool: Spool;
   readonly rejected: RejectedLines;
   readonly asking: { readonly followers: Followers; readonly metrics: Metrics };
+  readonly failures: FailureLog<Part>;
   readonly log: Log;
   readonly count: Count;
   readonly fail: (error: unknown) => void;
@@ -104,7 +110,7 @@ export interface QueueParts {
 }
 
 export function createQueue(parts: QueueParts): PatternQueue {
-  const { config, store, parser, spool, rejected, asking, log, count, fail, onFlushed } = parts;
+  const { config, store, parser, spool, rejected, asking, failures, log, count, fail, onFlushed } = parts;
   const { followers, metrics } = asking;
   return new WriteQueue({
     ...config.queue,
@@ -123,12 +129,9 @@ export function createQueue(parts: QueueParts): PatternQueue {
     onDefect: fail,
     onFailed: (part, error) => {
       metrics.failed(part);
-      log("error", SAID[part].failed, errorFields(error));
+      failures.failed(part, error);
     },
-    onRecovered: (part) => {
-      const { recovered } = SAID[part];
-      if (recovered) log("info", recovered);
-    },
+    onRecovered: (part) => failures.recovered(part),
     onFlushed: (batch) => {
       metrics.flushed(batch);
       onFlushed(batch);
