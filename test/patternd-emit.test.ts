@@ -1,6 +1,15 @@
 /** The shell's emitter, in every shell that is installed: it must say what `patternd emit` would. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -171,6 +180,18 @@ test("the outbox is the configuration's, as patternd emit finds it", async () =>
     await world.run(["emit", ...TASK]);
     expect(readdirSync(join(world.folder, folder ?? ""))).toHaveLength(2);
   }
+});
+
+test.each([
+  [0o1730, 0o644],
+  [0o700, 0o600],
+])("what is left in a folder with mode %o has mode %o: a system daemon is another user", (folder, file) => {
+  const world = createWorld();
+  mkdirSync(world.outbox, { recursive: true });
+  chmodSync(world.outbox, folder);
+  run(world, TASK);
+  const [name = ""] = readdirSync(world.outbox);
+  expect(statSync(join(world.outbox, name)).mode & 0o777).toBe(file);
 });
 
 test("a full outbox takes no more, until it is empty", () => {

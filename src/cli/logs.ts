@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import * as v from "valibot";
 import { loadConfig } from "../config/load.ts";
 import { PatterndError } from "../errors.ts";
-import { print, printable } from "./terminal.ts";
+import { print, printable, say } from "./terminal.ts";
 
 export interface LogsFlags {
   readonly config?: string | undefined;
@@ -33,10 +33,21 @@ export async function logs(file: string | undefined, flags: LogsFlags): Promise<
 
 /** tail and journalctl know how to follow what is rotated. */
 function source(named: string | undefined, { config, follow, lines, user }: LogsFlags): string[] {
-  const file = named ?? loadConfig({ file: config, env: process.env }).log.file;
+  const file = named ?? configuredFile(config);
   if (file !== null) return ["tail", "-n", String(lines), ...(follow ? ["-F"] : []), file];
   const unit = user ? ["--user-unit", "patternd.service"] : ["-u", "patternd.service"];
   return ["journalctl", ...unit, "-o", "cat", "-n", String(lines), ...(follow ? ["-f"] : [])];
+}
+
+/** A configuration that can't be used is what one may be looking for in the log. */
+function configuredFile(config: string | undefined): string | null {
+  try {
+    return loadConfig({ file: config, env: process.env }).log.file;
+  } catch (error) {
+    if (!(error instanceof PatterndError)) throw error;
+    say(`${error.message}\nreading the journal: name a log file, if there is one`);
+    return null;
+  }
 }
 
 async function readable(stream: Readable): Promise<number> {

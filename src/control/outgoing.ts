@@ -26,7 +26,10 @@ export function streamed(
   const gone = new AbortController();
   outgoing.on("close", () => gone.abort());
   if (outgoing.closed || outgoing.destroyed) gone.abort();
-  outgoing.writeHead(200, headers);
+  // HTTP/1.0 knows no chunks, and so no trailers: the end of the connection is the end of the answer.
+  const isOld = outgoing.req.httpVersion === "1.0";
+  const { trailer, ...others } = headers;
+  outgoing.writeHead(200, isOld || trailer === undefined ? others : { ...others, trailer });
   if (c.req.method === "HEAD") {
     outgoing.end();
     return RESPONSE_ALREADY_SENT;
@@ -35,7 +38,7 @@ export function streamed(
   outgoing.flushHeaders();
   const finish = async () => {
     const trailers = await content((piece) => write(outgoing, piece, gone.signal), gone.signal);
-    outgoing.addTrailers(trailers);
+    if (!isOld) outgoing.addTrailers(trailers);
     outgoing.end();
   };
   finish().catch((error: unknown) => {

@@ -1,6 +1,7 @@
 /** Long answers, following, counts and metrics, over real sockets. */
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
@@ -76,6 +77,18 @@ describe.each(BACKENDS)("%s", (backend) => {
     );
     expect(first + (await text(rest))).toBe(all.body);
     expect(rest.trailers["patternd-next"]).toBeUndefined();
+  });
+
+  test("whoever speaks HTTP/1.0, which has no chunks and no trailers, gets the same lines", async () => {
+    const { sockets } = await new Home().start({ backend });
+    const wanted = taskLines(200);
+    await send(sockets.ingest, [lines(...wanted)]);
+    const connection = connect(sockets.query);
+    connection.write("GET /v1/patterns?limit=20000 HTTP/1.0\r\nHost: p\r\n\r\n");
+    const [head = "", body = ""] = (await text(connection)).split("\r\n\r\n");
+    expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(head).not.toMatch(/chunked|trailer/i);
+    expect(body.split("\n").slice(0, -1).sort()).toEqual(wanted.toSorted());
   });
 
   test("a filter that finds little looks at everything", async () => {

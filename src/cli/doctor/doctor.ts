@@ -3,13 +3,14 @@ import { get } from "../../client/http.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import { clientSockets } from "../../config/sockets.ts";
 import { messageOf, PatterndError } from "../../errors.ts";
+import { storeFile } from "../../store/sqlite/file.ts";
 import { VERSION } from "../../version.ts";
 import type { AskFlags } from "../query.ts";
 import { healthSchema } from "../status.ts";
 import { print, printable } from "../terminal.ts";
 import { type Look, ok, trouble, warning } from "./finding.ts";
-import { lookAtDisk, lookAtOwner, lookAtWaiting } from "./places.ts";
-import { lookAtSocket } from "./sockets.ts";
+import { lookAtDisk, lookAtOwner, lookAtWaiting, ownerOf } from "./places.ts";
+import { isThere, lookAtSocket } from "./sockets.ts";
 import { lookAtStore } from "./store.ts";
 
 const PROBE_MS = 5_000;
@@ -38,21 +39,25 @@ async function* looks(flags: AskFlags): AsyncGenerator<Look> {
   const sockets = clientSockets(config, process.env, flags.socket);
   const pathOf = async (name: "ingest" | "query" | "control") => {
     const [first = config[name].socket] = sockets[name];
-    for (const path of flags.socket === undefined ? sockets[name] : [first])
-      if ((await lookAtSocket(name, path, true)).outcome === "ok") return path;
-    return first;
+    const paths = flags.socket === undefined ? sockets[name] : [first];
+    for (const path of paths) if ((await lookAtSocket(name, path, true)).outcome === "ok") return path;
+    // One that is there and not for this user says more than one that is not there.
+    return paths.find(isThere) ?? first;
   };
   for (const name of ["ingest", "query", "control"] as const)
     yield lookAtSocket(name, await pathOf(name), name !== "control");
-  const { isRunning, looks } = await lookAtDaemon(config, await pathOf("query"));
+  const { pid, looks } = await lookAtDaemon(config, await pathOf("query"));
+  const isRunning = pid !== undefined;
   yield* looks;
-  yield lookAtOwner("owner of the store", config.path);
+  const store = config.backend === "sqlite" ? storeFile(config.path) : config.path;
+  const owner = ownerOf(pid, store);
+  yield lookAtOwner("owner of the store", store, owner);
   for (const [what, path] of [
     ["spool", config.queue.spoolPath],
     ["outbox", config.outbox.path],
     ["rejected lines", config.rejected.path],
   ] as const)
-    yield lookAtOwner(`owner of the ${what}`, path);
+    yield lookAtOwner(`owner of the ${what}`, path, owner);
   yield lookAtDisk("disk of the store", config.path);
   yield lookAtDisk("disk of the spool", config.queue.spoolPath);
   yield lookAtWaiting("outbox", config.outbox.path, isRunning);
@@ -61,13 +66,16 @@ async function* looks(flags: AskFlags): AsyncGenerator<Look> {
 }
 
 /** What a daemon that answers says of itself, held against what this command knows. */
-async function lookAtDaemon(config: Config, path: string): Promise<{ isRunning: boolean; looks: Look[] }> {
+async function lookAtDaemon(
+  config: Config,
+  path: string,
+): Promise<{ pid: number | undefined; looks: Look[] }> {
   let body: string;
   try {
     ({ body } = await get(path, "/health", PROBE_MS));
   } catch {
     const advice = "Start it: `patternd start`. Meanwhile `emit` leaves patterns in the outbox.";
-    return { isRunning: false, looks: [warning("daemon", "none answers", advice)] };
+    return { pid: undefined, looks: [warning("daemon", "none answers", advice)] };
   }
   const { version, pid, status, reasons, store } = v.parse(healthSchema, JSON.parse(body));
   const looks: Look[] = [];
@@ -99,7 +107,7 @@ async function lookAtDaemon(config: Config, path: string): Promise<{ isRunning: 
       ),
     );
   }
-  return { isRunning: true, looks };
+  return { pid, looks };
 }
 
 function lookText({ check, outcome, found, advice }: Look): string {

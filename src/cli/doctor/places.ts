@@ -1,6 +1,5 @@
 /** The folders that the daemon works in: whose they are, who may look into them, and whether there is room. */
-import { accessSync, constants, existsSync, readdirSync, type Stats, statfsSync, statSync } from "node:fs";
-import { userInfo } from "node:os";
+import { existsSync, readdirSync, type Stats, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { messageOf } from "../../errors.ts";
 import { counted } from "../progress.ts";
@@ -10,7 +9,24 @@ const MiB = 1024 * 1024;
 const FULL_BYTES = 64 * MiB;
 const LOW_BYTES = 1024 * MiB;
 
-export function lookAtOwner(check: string, path: string): Look {
+/** Whose the daemon's files are to be: its own, if it runs, or whoever's the store is, if that is for root to say. */
+export function ownerOf(pid: number | undefined, store: string): number | undefined {
+  const own = process.getuid?.();
+  const stats =
+    statOf(pid === undefined ? undefined : `/proc/${pid}`) ?? (own === 0 ? statOf(store) : undefined);
+  return stats?.uid ?? own;
+}
+
+function statOf(path: string | undefined): Stats | undefined {
+  try {
+    return path === undefined ? undefined : statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `owner`: whose it is to be. */
+export function lookAtOwner(check: string, path: string, owner: number | undefined): Look {
   let stats: Stats | undefined;
   try {
     stats = statSync(path, { throwIfNoEntry: false });
@@ -18,23 +34,20 @@ export function lookAtOwner(check: string, path: string): Look {
     return trouble(check, `${path}: ${messageOf(error)}`, "Ask as the user whom the daemon runs as.");
   }
   if (!stats) return ok(check, `${path} is not there yet`);
-  const { uid } = userInfo();
-  if (stats.uid !== uid)
+  if (stats.uid !== owner)
     return trouble(
       check,
-      `${path} belongs to user ${stats.uid}, you are ${uid}`,
-      `Run the daemon, and this, as that user; or give it to you: chown -R ${uid} ${path}`,
+      `${path} belongs to user ${stats.uid}, the daemon's are user ${owner}'s`,
+      `Run the daemon as that user; or give it to the daemon's: chown -R ${owner} ${path}`,
     );
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-  } catch {
+  if ((stats.mode & 0o600) !== 0o600)
     return trouble(check, `${path} can't be written by its owner`, `chmod u+rwX ${path}`);
-  }
   const mode = stats.mode & 0o777;
   // The outbox of a system daemon is for a group, by design.
   if ((mode & 0o007) !== 0)
     return warning(check, `${path} is open to everybody (mode ${mode.toString(8)})`, `chmod o-rwx ${path}`);
-  return ok(check, `${path} is yours (mode 0${mode.toString(8)})`);
+  const whose = owner === process.getuid?.() ? "yours" : "the daemon's";
+  return ok(check, `${path} is ${whose} (mode 0${mode.toString(8)})`);
 }
 
 export function lookAtDisk(check: string, path: string): Look {

@@ -1,7 +1,6 @@
 /** Whether somebody listens on the sockets, and if not, why. */
 import { lstatSync, type Stats } from "node:fs";
 import { connect } from "node:net";
-import { userInfo } from "node:os";
 import { systemCode } from "../../errors.ts";
 import { type Look, ok, trouble, warning } from "./finding.ts";
 
@@ -35,7 +34,7 @@ export async function lookAtSocket(name: string, path: string, isNeeded: boolean
     case "EACCES":
       return failed(
         check,
-        `${path} has mode ${mode} and belongs to user ${stats.uid}, group ${stats.gid}; you are ${userInfo().uid}`,
+        `${path} has mode ${mode} and belongs to user ${stats.uid}, group ${stats.gid}; you are ${process.getuid?.()}`,
         accessAdvice(name),
       );
     default:
@@ -44,6 +43,15 @@ export async function lookAtSocket(name: string, path: string, isNeeded: boolean
         `${path} does not answer (${code})`,
         "The daemon may be stopped or hang: look at its log.",
       );
+  }
+}
+
+/** Also where its folder is not for this user. */
+export function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    return systemCode(error) === "EACCES";
   }
 }
 

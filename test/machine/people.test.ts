@@ -1,0 +1,62 @@
+/** A system daemon as its people meet it, who are all other users than it. */
+import { setTimeout } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { askAll } from "../process/client.ts";
+import { PROGRAM } from "../process/daemon.ts";
+import { installed, Machine, whyNoMachine } from "./machine.ts";
+
+const why = whyNoMachine();
+const CONFIG = "/etc/patternd/config.json";
+
+describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", () => {
+  let machine: Machine;
+  const patternd = (...words: string[]) => [process.execPath, installed(PROGRAM), ...words];
+  const query = () => machine.inside("/run/patternd/query.sock");
+  /** As a user of one group, with a home. */
+  const as = (uid: number, group: string, ...command: string[]) => {
+    const id = machine.must("getent", "group", group).split(":")[2] ?? "";
+    const become = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, `--groups=${id}`, "--"];
+    return machine.run("env", "HOME=/tmp/home", ...become, ...command);
+  };
+
+  beforeAll(async () => {
+    machine = await Machine.boot();
+    machine.must(...patternd("install", "--system"));
+    machine.must("mkdir", "-p", "-m", "0777", "/tmp/home");
+  }, 90_000);
+  afterAll(() => machine?.end());
+
+  test("what an emitter's hook leaves in the outbox is stored", async () => {
+    const hook = ["sh", "/opt/patternd/bin/patternd-emit", "--type", "error_occurrence"];
+    const left = as(2001, "patternd-emit", ...hook, "error_type=E", "error_message=from a hook");
+    expect([left.status, left.stderr]).toEqual([0, ""]);
+    while (!(await askAll(query(), 100)).some((line) => line.includes("from a hook"))) await setTimeout(50);
+    expect(machine.must("sh", "-c", "ls -A /var/spool/patternd/outbox")).toBe("");
+  });
+
+  test("root finds nothing wrong, and copies and checks the daemon's store", () => {
+    const { status, stdout } = machine.run(...patternd("doctor"));
+    expect([status, stdout.split("\n").filter((line) => line.startsWith("!"))]).toEqual([0, []]);
+    machine.must(...patternd("backup", "/tmp/copy"));
+    expect(machine.must("sh", "-c", "cat $(find /tmp/copy -name '*.ndjson')")).toContain("from a hook");
+    machine.must(...patternd("check-store"));
+  });
+
+  test("who may not ask is told so, and not that nobody is there", () => {
+    const { stdout } = as(2001, "patternd-emit", ...patternd("doctor"));
+    expect(stdout).toMatch(/!! {2}query socket: \/run\/patternd\/query\.sock has mode 0660 and belongs to/);
+  });
+
+  test("the log can be read when the configuration can't", async () => {
+    const config = machine.must("cat", CONFIG);
+    machine.write(CONFIG, "{");
+    machine.must("systemctl", "reload", "patternd.service");
+    let said = machine.run(...patternd("logs"));
+    while (!said.stdout.includes("config.refused")) {
+      await setTimeout(50);
+      said = machine.run(...patternd("logs"));
+    }
+    expect([said.status, said.stderr]).toEqual([0, expect.stringContaining("reading the journal")]);
+    machine.write(CONFIG, config);
+  });
+});
