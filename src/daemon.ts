@@ -132,7 +132,8 @@ async function start(
   live.onReload((next) => jobs.configure(next));
   let ingest: IngestServer | undefined;
   const parts = { config, log, store, queue, spool, rejected, orders, jobs, asking };
-  const answers = answersOf({ ...parts, connections: () => ingest?.connections ?? 0 });
+  let outbox: Outbox | undefined;
+  const answers = answersOf({ ...parts, ingest: () => ingest, outbox: () => outbox });
   releases.push(await asking.keepTextfile(config, answers.metrics, log));
   await serveAnswers(answers, config, (stop) => releases.push(stop));
 
@@ -141,8 +142,8 @@ async function start(
   ingest = await listenForPatterns(live, queue, log, count);
   releases.push(() => ingest?.stop(live.now.shutdown.timeoutMs));
   releases.push(() => orders.stop());
-  const outbox = takeInOutbox(config, queue, log);
-  releases.push(() => outbox.stop());
+  outbox = takeInOutbox(config, queue, log);
+  releases.push(() => outbox?.stop());
   await outbox.start();
   releases.push(() => jobs.stop());
   jobs.start();

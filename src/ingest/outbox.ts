@@ -40,6 +40,7 @@ export class Outbox {
   #working: Promise<void> = Promise.resolve();
   #isQueued = false;
   #isStopped = false;
+  #failure: unknown;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
@@ -59,6 +60,11 @@ export class Outbox {
     this.#scan();
   }
 
+  /** Why it can't be read; undefined while it can. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
   /** Puts no further lines. The file that was being read stays, and is taken in again by the next daemon. */
   stop(): void {
     this.#isStopped = true;
@@ -74,8 +80,10 @@ export class Outbox {
       this.#isQueued = false;
       try {
         await this.#takeAll();
+        this.#failure = undefined;
       } catch (error) {
-        this.#options.onFailed(error);
+        if (this.#failure === undefined) this.#options.onFailed(error);
+        this.#failure = error;
       }
     });
   }

@@ -5,6 +5,9 @@ import { MAX_DAYS } from "../config/schema.ts";
 import type { Health } from "../control/health.ts";
 import { type Answers, controlRoutes, queryRoutes } from "../control/routes.ts";
 import { ControlServer } from "../control/server.ts";
+import { messageOf } from "../errors.ts";
+import type { Outbox } from "../ingest/outbox.ts";
+import type { IngestServer } from "../ingest/server.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { RejectedLines } from "../queue/rejected/rejected.ts";
 import type { Spool } from "../queue/spool/spool.ts";
@@ -25,17 +28,23 @@ export interface Answering {
   readonly rejected: RejectedLines;
   readonly orders: ReturnType<typeof rejectedOrders>;
   readonly jobs: Jobs;
-  readonly connections: () => number;
+  /** Undefined before they are opened. */
+  readonly ingest: () => IngestServer | undefined;
+  readonly outbox: () => Outbox | undefined;
   readonly asking: Asking;
 }
 
 export function answersOf(parts: Answering): Answers {
-  const { config, log, store, queue, spool, rejected, orders, jobs, connections, asking } = parts;
+  const { config, log, store, queue, spool, rejected, orders, jobs, ingest, outbox, asking } = parts;
   const about = aboutDaemon(config, store);
   const health = (): Health => ({
     ...about,
-    ...stateOf([...troubles(queue), ...(jobs.trouble === undefined ? [] : [jobs.trouble])]),
-    connections: connections(),
+    ...stateOf([
+      ...troubles(queue),
+      ...troublesOf(outbox()),
+      ...(jobs.trouble === undefined ? [] : [jobs.trouble]),
+    ]),
+    connections: ingest()?.connections ?? 0,
     lines: queue.counts.snapshot(),
     rejected: { path: rejected.folder, ...rejected.held },
     spool: { lines: spool.lines, bytes: spool.bytes },
@@ -83,6 +92,10 @@ function aboutDaemon(
     started: new Date().toISOString(),
     store: { backend: config.backend, path: config.path, timezone: store.metadata.timezone },
   };
+}
+
+function troublesOf(outbox: Outbox | undefined): string[] {
+  return outbox?.failure === undefined ? [] : [`the outbox can't be read: ${messageOf(outbox.failure)}`];
 }
 
 function stateOf(reasons: readonly string[]): Pick<Health, "status" | "reasons"> {

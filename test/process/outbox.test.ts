@@ -5,11 +5,13 @@ import {
   mkdirSync,
   readdirSync,
   renameSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { askHealth, askPattern, lines } from "./client.ts";
 import { BACKENDS, Home, PROGRAM } from "./daemon.ts";
@@ -77,4 +79,19 @@ test("links, FIFOs, folders and huge files are moved aside unread", async () => 
   expect(readdirSync(outbox)).toEqual([".aside"]);
   expect(readdirSync(join(outbox, ".aside"))).toHaveLength(5);
   expect(daemon.log.filter(({ event }) => event === "outbox.refused")).toHaveLength(5);
+});
+
+test("an outbox that can't be read is said once, and the daemon is degraded until it can", async () => {
+  const home = new Home();
+  const daemon = await home.start({ backend: "filesystem" });
+  const outbox = join(home.state, "outbox");
+  renameSync(outbox, `${outbox}.away`);
+  writeFileSync(outbox, "");
+  expect(await daemon.event("outbox.failed")).toMatchObject({ level: "error", system: "ENOTDIR" });
+  const { status, reasons } = await askHealth(daemon.sockets.query);
+  expect([status, reasons]).toEqual(["degraded", [expect.stringContaining("the outbox can't be read")]]);
+  rmSync(outbox);
+  renameSync(`${outbox}.away`, outbox);
+  while ((await askHealth(daemon.sockets.query)).status !== "ready") await setTimeout(20);
+  expect(daemon.log.filter(({ event }) => event === "outbox.failed")).toHaveLength(1);
 });
