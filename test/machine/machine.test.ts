@@ -287,5 +287,6 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     expect(machine.must(...patternd("uninstall", "--system"))).not.toContain("removed");
     expect(machine.run("systemctl", "cat", UNIT).status).not.toBe(0);
     expect(machine.must("ls", "/var/lib/patternd")).toContain("patterns");
+    expect(machine.must("sh", "-c", "ls /run/patternd 2>/dev/null || :")).toBe("");
   });
 });
