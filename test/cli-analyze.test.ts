@@ -158,6 +158,7 @@ test("what is wrong is said in a line", async () => {
     [["--json", "--markdown"], /two forms/],
     [["--limit", "7"], /unknown option '--limit'/],
     [["--since", "soon"], /--since: expected/],
+    [["--since", "1d", "--until", "5d"], /--until: expected a time after --since \(1d\), got 5d/],
   ] as const) {
     const { status, stderr } = await world.run(["analyze", ...flags]);
     expect([status, stderr]).toEqual([64, expect.stringMatching(words)]);

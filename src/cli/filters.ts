@@ -77,16 +77,20 @@ export function wantedBy(flags: FilterFlags, now = new Date()): Wanted {
   const { type, since, until, tag, agent, project, session, host, failed, where, text, limit, cursor } =
     flags;
   const zone = Zone.host();
-  const bound = (flag: string, value: string, side: "start" | "end") => {
+  const bound = (flag: string, value: string | undefined, side: "start" | "end") => {
+    if (value === undefined) return undefined;
     const instant = parseMoment(value, side, zone, now);
-    if (instant !== undefined) return writeInstant(instant);
+    if (instant !== undefined) return instant;
     throw usage(`${flag}: expected ${TIMESTAMP_FORM}, ${RELATIVE_FORM}; got ${JSON.stringify(value)}`);
   };
+  const [start, end] = [bound("--since", since, "start"), bound("--until", until, "end")];
+  if (start !== undefined && end !== undefined && start > end)
+    throw usage(`--until: expected a time after --since (${since}), got ${until}`);
   return {
     parameters: {
       patternType: type,
-      startDate: since === undefined ? undefined : bound("--since", since, "start"),
-      endDate: until === undefined ? undefined : bound("--until", until, "end"),
+      startDate: start === undefined ? undefined : writeInstant(start),
+      endDate: end === undefined ? undefined : writeInstant(end),
       tags: tag,
       agent,
       project,

@@ -88,14 +88,10 @@ export function parseParameters<const S extends v.StrictObjectSchema<v.ObjectEnt
 function filterOf(parameters: QueryParameters, zone: Zone): Filter {
   const { patternType, startDate, endDate, tags, agent, project, session, host, success, where, text } =
     parameters;
-  const start = startDate === undefined ? undefined : bound("startDate", startDate, zone, "start");
-  const end = endDate === undefined ? undefined : bound("endDate", endDate, zone, "end");
-  if (start !== undefined && end !== undefined && start > end)
-    throw badRequest(`endDate: expected a time after startDate (${startDate}), got ${endDate}`);
   return {
     ...(patternType === undefined ? {} : { patternType }),
-    ...(start === undefined ? {} : { start }),
-    ...(end === undefined ? {} : { end }),
+    ...(startDate === undefined ? {} : { start: bound("startDate", startDate, zone, "start") }),
+    ...(endDate === undefined ? {} : { end: bound("endDate", endDate, zone, "end") }),
     ...(tags === undefined ? {} : { tags }),
     ...(agent === undefined ? {} : { agent }),
     ...(project === undefined ? {} : { project }),
