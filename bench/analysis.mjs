@@ -6,15 +6,15 @@ import { execFile } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { request } from "node:http";
 import { loadavg } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { promisify } from "node:util";
 import { startDaemon } from "./daemon.mjs";
 import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
-import { BACKENDS, count, known } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { machineLines, median, whole } from "./report.mjs";
 import { secondsOf } from "./store/timing.mjs";
 
@@ -37,25 +37,7 @@ await runBenchmark({ readOptions, usage: USAGE, bench });
 
 /** @param {readonly string[]} args */
 function readOptions(args) {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      patterns: { type: "string", default: "1000000" },
-      seconds: { type: "string", default: "15" },
-      backend: { type: "string", multiple: true, default: BACKENDS },
-      folder: { type: "string", default: "/var/tmp" },
-      json: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const { patterns, seconds, backend, folder, ...rest } = values;
-  return {
-    ...rest,
-    patterns: count("--patterns", patterns),
-    seconds: count("--seconds", seconds),
-    backends: known(backend),
-    folder: resolve(folder),
-  };
+  return readNumbers(args, { patterns: 1_000_000, seconds: 15 });
 }
 
 /**

@@ -3,16 +3,15 @@
  * follower sees a pattern; and what senders notice of all that. On Linux. What is measured: docs/performance.md.
  */
 import { appendFile, mkdir, stat, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { acksUnderLoad, followingDelay } from "./asking/live.mjs";
 import { commandTimes } from "./asking/questions.mjs";
 import { startDaemon } from "./daemon.mjs";
 import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
-import { BACKENDS, count, known } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { aligned, machineLines, whole } from "./report.mjs";
 import { DAY_MS, DAYS, FIRST_MS, RARE_TAGS } from "./store/questions.mjs";
 
@@ -29,27 +28,7 @@ await runBenchmark({ readOptions, usage: USAGE, bench });
 
 /** @param {readonly string[]} args */
 function readOptions(args) {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      patterns: { type: "string", default: "1000000" },
-      rounds: { type: "string", default: "5" },
-      rate: { type: "string", default: "10000" },
-      backend: { type: "string", multiple: true, default: BACKENDS },
-      folder: { type: "string", default: "/var/tmp" },
-      json: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const { patterns, rounds, rate, backend, folder, ...rest } = values;
-  return {
-    ...rest,
-    patterns: count("--patterns", patterns),
-    rounds: count("--rounds", rounds),
-    rate: count("--rate", rate),
-    backends: known(backend),
-    folder: resolve(folder),
-  };
+  return readNumbers(args, { patterns: 1_000_000, rounds: 5, rate: 10_000 });
 }
 
 /**

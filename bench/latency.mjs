@@ -7,9 +7,8 @@ import { once } from "node:events";
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { PatternParser } from "../dist/pattern/parse.js";
 import { Zone } from "../dist/pattern/zone.js";
 import { openStore } from "../dist/store/open.js";
@@ -17,7 +16,7 @@ import { startDaemon } from "./daemon.mjs";
 import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
-import { BACKENDS, count, known } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { machineLines } from "./report.mjs";
 
 const USAGE = `node bench/latency.mjs [options]
@@ -34,23 +33,7 @@ await runBenchmark({ readOptions, usage: USAGE, bench });
 
 /** @param {readonly string[]} args */
 function readOptions(args) {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      patterns: { type: "string", default: "1000" },
-      backend: { type: "string", multiple: true, default: BACKENDS },
-      folder: { type: "string", default: "/var/tmp" },
-      json: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const { patterns, backend, folder, ...rest } = values;
-  return {
-    ...rest,
-    patterns: count("--patterns", patterns),
-    backends: known(backend),
-    folder: resolve(folder),
-  };
+  return readNumbers(args, { patterns: 1_000 });
 }
 
 /**

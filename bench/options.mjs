@@ -17,28 +17,44 @@ export const BACKENDS = ["filesystem", "sqlite"];
  * @throws {Error} saying what is wrong with them
  */
 export function readOptions(args) {
+  const own = { lines: 500_000, connections: 1, rounds: 5 };
+  return readNumbers(args, own, { profile: { type: "boolean", default: false } });
+}
+
+/**
+ * The options that every benchmark has (`--backend`, `--folder`, `--json`, `--help`), and numbers of its own:
+ * `{ jobSeconds: 5 }` is `--job-seconds N`, 5 if it is not said; undefined: none if it is not said.
+ *
+ * @template {Record<string, number | undefined>} N
+ * @param {readonly string[]} args
+ * @param {N} numbers
+ * @param {import("node:util").ParseArgsConfig["options"]} [others]
+ * @throws {Error} saying what is wrong with them
+ */
+export function readNumbers(args, numbers, others = {}) {
+  const names = Object.keys(numbers).map((name) => [name, flagOf(name)]);
   const { values } = parseArgs({
     args: [...args],
     options: {
-      lines: { type: "string", default: "500000" },
-      connections: { type: "string", default: "1" },
-      rounds: { type: "string", default: "5" },
+      ...Object.fromEntries(names.map(([, flag]) => [flag, { type: "string" }])),
+      ...others,
       backend: { type: "string", multiple: true, default: BACKENDS },
       folder: { type: "string", default: "/var/tmp" },
       json: { type: "string" },
-      profile: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const { lines, connections, rounds, backend, folder, ...rest } = values;
-  return {
-    ...rest,
-    lines: count("--lines", lines),
-    connections: count("--connections", connections),
-    rounds: count("--rounds", rounds),
-    backends: known(backend),
-    folder: resolve(folder),
-  };
+  const said = names.map(([name, flag]) => [
+    name,
+    values[flag] === undefined ? numbers[name] : count(`--${flag}`, values[flag]),
+  ]);
+  const { backend, folder, ...rest } = values;
+  return { ...rest, ...Object.fromEntries(said), backends: known(backend), folder: resolve(folder) };
+}
+
+/** @param {string} name in camel case */
+function flagOf(name) {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** @param {readonly string[]} names of backends */

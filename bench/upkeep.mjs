@@ -6,16 +6,15 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { openStore } from "../dist/store/open.js";
 import { startDaemon } from "./daemon.mjs";
 import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
-import { BACKENDS, count, known } from "./options.mjs";
+import { readNumbers } from "./options.mjs";
 import { machineLines } from "./report.mjs";
 import { startLoad } from "./upkeep/load.mjs";
 
@@ -36,29 +35,7 @@ await runBenchmark({ readOptions, usage: USAGE, bench });
 
 /** @param {readonly string[]} args */
 function readOptions(args) {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      patterns: { type: "string", default: "500000" },
-      seconds: { type: "string", default: "10" },
-      "job-seconds": { type: "string" },
-      rate: { type: "string" },
-      backend: { type: "string", multiple: true, default: BACKENDS },
-      folder: { type: "string", default: "/var/tmp" },
-      json: { type: "string" },
-      help: { type: "boolean", default: false },
-    },
-  });
-  const { patterns, seconds, "job-seconds": job, rate, backend, folder, ...rest } = values;
-  return {
-    ...rest,
-    patterns: count("--patterns", patterns),
-    seconds: count("--seconds", seconds),
-    jobSeconds: job === undefined ? undefined : count("--job-seconds", job),
-    rate: rate === undefined ? undefined : count("--rate", rate),
-    backends: known(backend),
-    folder: resolve(folder),
-  };
+  return readNumbers(args, { patterns: 500_000, seconds: 10, jobSeconds: undefined, rate: undefined });
 }
 
 /**

@@ -18,8 +18,8 @@ import { openInThreads, type ThreadedStore } from "./store/thread.ts";
 import type { Jobs } from "./upkeep/jobs.ts";
 import { VERSION } from "./version.ts";
 import { answersOf, serveAnswers } from "./wiring/answering.ts";
-import { Asking } from "./wiring/asking.ts";
 import { boundHourly } from "./wiring/bounds.ts";
+import { Observers } from "./wiring/observers.ts";
 import { expireHourly, rejectedLines, rejectedOrders } from "./wiring/rejecting.ts";
 import { Summary } from "./wiring/summary.ts";
 import { upkeepJobs } from "./wiring/upkeeping.ts";
@@ -99,15 +99,15 @@ async function start(
   releases.push(() => counted.close());
   const failures = failureLog(log);
   releases.push(() => failures.close());
-  const asking = new Asking(fail);
-  const count = asking.counting(counted);
+  const observers = new Observers(fail);
+  const count = observers.counting(counted);
 
   let releaseSpool: Release = () => {};
   releases.push(() => releaseSpool());
   let upkeep: Jobs | undefined;
   releases.push(() => upkeep?.ended());
   const memory = new BatchMemory();
-  const store = await openStore(config, log, asking, fail, memory);
+  const store = await openStore(config, log, observers, fail, memory);
   releases.push(() => store.close());
   const parser = startParser(live, store, memory);
   releases.push(() => parser.close());
@@ -118,8 +118,8 @@ async function start(
   releases.push(expireHourly(rejected, log));
   releases.push(boundHourly(() => live.now, log));
   const onFlushed = (batch: FlushedBatch) => summary?.flushed(batch);
-  const written = { config, store, parser, spool, rejected, asking, failures, log, count, fail, onFlushed };
-  const queue = createQueue(written);
+  const shared = { config, log, store, spool, rejected, observers };
+  const queue = createQueue({ ...shared, parser, failures, count, fail, onFlushed });
   const summary = new Summary(log, () => queue.counts.snapshot());
   releases.push(() => summary.close());
   releaseSpool = () => closeSpool(queue, spool, lock);
@@ -131,10 +131,10 @@ async function start(
   upkeep = jobs;
   live.onReload((next) => jobs.configure(next));
   let ingest: IngestServer | undefined;
-  const parts = { config, log, store, queue, spool, rejected, orders, jobs, asking };
   let outbox: Outbox | undefined;
-  const answers = answersOf({ ...parts, ingest: () => ingest, outbox: () => outbox });
-  releases.push(await asking.keepTextfile(config, answers.metrics, log));
+  const opened = { ingest: () => ingest, outbox: () => outbox };
+  const answers = answersOf({ ...shared, ...opened, queue, orders, jobs });
+  releases.push(await observers.keepTextfile(config, answers.metrics, log));
   await serveAnswers(answers, config, (stop) => releases.push(stop));
 
   releases.push(() => ingest?.destroy());
@@ -230,7 +230,7 @@ async function finishWriting(queue: PatternQueue, timeoutMs: number): Promise<vo
 async function openStore(
   config: Config,
   log: Log,
-  { metrics }: Asking,
+  { metrics }: Observers,
   fail: (error: unknown) => void,
   memory: BatchMemory,
 ): Promise<ThreadedStore> {

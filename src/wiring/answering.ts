@@ -14,7 +14,7 @@ import type { Spool } from "../queue/spool/spool.ts";
 import type { ThreadedStore } from "../store/thread.ts";
 import type { Jobs } from "../upkeep/jobs.ts";
 import { VERSION } from "../version.ts";
-import type { Asking } from "./asking.ts";
+import type { Observers } from "./observers.ts";
 import type { rejectedOrders } from "./rejecting.ts";
 import { forgetOrder } from "./upkeeping.ts";
 import { failing, type PatternQueue, troubles } from "./writing.ts";
@@ -31,11 +31,11 @@ export interface Answering {
   /** Undefined before they are opened. */
   readonly ingest: () => IngestServer | undefined;
   readonly outbox: () => Outbox | undefined;
-  readonly asking: Asking;
+  readonly observers: Observers;
 }
 
 export function answersOf(parts: Answering): Answers {
-  const { config, log, store, queue, spool, rejected, orders, jobs, ingest, outbox, asking } = parts;
+  const { config, log, store, queue, spool, rejected, orders, jobs, ingest, outbox, observers } = parts;
   const about = aboutDaemon(config, store);
   const health = (): Health => ({
     ...about,
@@ -52,7 +52,7 @@ export function answersOf(parts: Answering): Answers {
   });
   return {
     store,
-    ...asking.answers({
+    ...observers.answers({
       health,
       failing: () => failing(queue),
       queueBytes: () => queue.bytes,

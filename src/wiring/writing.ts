@@ -101,7 +101,7 @@ export interface QueueParts {
   readonly parser: BatchParser;
   readonly spool: Spool;
   readonly rejected: RejectedLines;
-  readonly asking: { readonly followers: Followers; readonly metrics: Metrics };
+  readonly observers: { readonly followers: Followers; readonly metrics: Metrics };
   readonly failures: FailureLog<Part>;
   readonly log: Log;
   readonly count: Count;
@@ -110,8 +110,8 @@ export interface QueueParts {
 }
 
 export function createQueue(parts: QueueParts): PatternQueue {
-  const { config, store, parser, spool, rejected, asking, failures, log, count, fail, onFlushed } = parts;
-  const { followers, metrics } = asking;
+  const { config, store, parser, spool, rejected, observers, failures, log, count, fail, onFlushed } = parts;
+  const { followers, metrics } = observers;
   return new WriteQueue({
     ...config.queue,
     spool,

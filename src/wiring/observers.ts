@@ -1,4 +1,4 @@
-/** Who follows what is stored, and the metrics: what is fed while the daemon works, and asked for now and then. */
+/** Those who look on while the daemon works: who follows what is stored, and the metrics. */
 import type { Config } from "../config/load.ts";
 import { Followers } from "../control/followers.ts";
 import { type MetricSources, Metrics } from "../control/metrics.ts";
@@ -7,7 +7,7 @@ import { keepTextfile } from "../control/textfile.ts";
 import { type CountedEvent, errorFields, type Log } from "../log.ts";
 import type { Count } from "./writing.ts";
 
-export class Asking {
+export class Observers {
   readonly followers: Followers;
   readonly metrics = new Metrics();
 
