@@ -10,26 +10,22 @@ import { affordableConnections } from "./ingest/descriptors.ts";
 import { Outbox } from "./ingest/outbox.ts";
 import { IngestServer } from "./ingest/server.ts";
 import { CountedEvents, createLog, errorFields, type Log, type OpenLog } from "./log.ts";
-import { BatchMemory } from "./pattern/batch-memory.ts";
+import type { BatchMemory } from "./pattern/batch-memory.ts";
 import { BatchParser } from "./pattern/batch-parser.ts";
 import type { SocketPlace } from "./socket.ts";
-import type { StoreRepair } from "./store/backend.ts";
-import { openInThreads, type ThreadedStore } from "./store/thread.ts";
+import type { ThreadedStore } from "./store/thread.ts";
 import type { Jobs } from "./upkeep/jobs.ts";
 import { VERSION } from "./version.ts";
-import { answersOf, serveAnswers } from "./wiring/answering.ts";
 import { boundHourly } from "./wiring/bounds.ts";
-import { Observers } from "./wiring/observers.ts";
+import { openPlaces, type Release } from "./wiring/opening.ts";
 import { expireHourly, rejectedLines, rejectedOrders } from "./wiring/rejecting.ts";
 import { Summary } from "./wiring/summary.ts";
-import { upkeepJobs } from "./wiring/upkeeping.ts";
 import {
   type Count,
   closeSpool,
   createQueue,
   type FlushedBatch,
   failureLog,
-  openSpool,
   type PatternQueue,
 } from "./wiring/writing.ts";
 
@@ -52,8 +48,6 @@ interface Running {
   /** Resolves when the store has answered, if only with an error, what it was asked before. */
   answers(): Promise<void>;
 }
-
-type Release = () => Promise<void> | void;
 
 /** @throws PatterndError when a part can't be started; everything started before it is released again. */
 export async function startDaemon(config: Config): Promise<Daemon> {
@@ -87,6 +81,14 @@ export async function startDaemon(config: Config): Promise<Daemon> {
   }
 }
 
+/** What takes long to load is loaded while the store's thread opens the store. */
+const loadParts = () =>
+  Promise.all([
+    import("./wiring/observers.ts"),
+    import("./wiring/answering.ts"),
+    import("./wiring/upkeeping.ts"),
+  ]);
+
 /** The door opens last, when all that stands behind it is there. */
 async function start(
   live: LiveConfig,
@@ -99,20 +101,19 @@ async function start(
   releases.push(() => counted.close());
   const failures = failureLog(log);
   releases.push(() => failures.close());
+
+  let upkeep: Jobs | undefined;
+  const onSynced = (ms: number) => observers.metrics.synced(ms);
+  const onClosed = () => upkeep?.ended();
+  const opening = openPlaces({ config, log, onSynced, fail, onClosed }, releases);
+  const [
+    { store, memory, spool, lock, releaseSpool },
+    [{ Observers }, { answersOf, serveAnswers }, { upkeepJobs }],
+  ] = await Promise.all([opening, loadParts()]);
   const observers = new Observers(fail);
   const count = observers.counting(counted);
-
-  let releaseSpool: Release = () => {};
-  releases.push(() => releaseSpool());
-  let upkeep: Jobs | undefined;
-  releases.push(() => upkeep?.ended());
-  const memory = new BatchMemory();
-  const store = await openStore(config, log, observers, fail, memory);
-  releases.push(() => store.close());
   const parser = startParser(live, store, memory);
   releases.push(() => parser.close());
-  const { spool, lock } = await openSpool(config, log);
-  releaseSpool = () => lock.release();
   const rejected = rejectedLines(config, log);
   live.onReload((next) => rejected.bound(next.rejected));
   releases.push(expireHourly(rejected, log));
@@ -122,7 +123,7 @@ async function start(
   const queue = createQueue({ ...shared, parser, failures, count, fail, onFlushed });
   const summary = new Summary(log, () => queue.counts.snapshot());
   releases.push(() => summary.close());
-  releaseSpool = () => closeSpool(queue, spool, lock);
+  releaseSpool(() => closeSpool(queue, spool, lock));
   releases.push(() => queue.stopDraining());
   queue.start();
 
@@ -225,28 +226,6 @@ async function finishWriting(queue: PatternQueue, timeoutMs: number): Promise<vo
   await queue.flush();
   clearTimeout(hurry);
   clearTimeout(giveUp);
-}
-
-async function openStore(
-  config: Config,
-  log: Log,
-  { metrics }: Observers,
-  fail: (error: unknown) => void,
-  memory: BatchMemory,
-): Promise<ThreadedStore> {
-  const options = {
-    path: config.path,
-    durability: config.durability,
-    timezone: config.timezone,
-    readOnly: false,
-    holder: `patternd ${VERSION}`,
-    onRepair: (repair: StoreRepair) => log("warn", "store.repaired", { ...repair }),
-    onSynced: (ms: number) => metrics.synced(ms),
-  };
-  const store = await openInThreads(config.backend, options, fail, memory);
-  const { timezone, format } = store.metadata;
-  log("info", "store.opened", { backend: config.backend, path: config.path, timezone, format });
-  return store;
 }
 
 function startParser(live: LiveConfig, store: ThreadedStore, memory: BatchMemory): BatchParser {

@@ -108,6 +108,7 @@ describe("the package", () => {
   test("holds what is used, and nothing of how it is made", () => {
     const needed = [
       "bin/patternd-emit",
+      "dist/daemon.cjs",
       "dist/patternd.cjs",
       "dist/client/pattern-client.js",
       "dist/client/pattern-client.d.ts",

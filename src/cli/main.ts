@@ -1,4 +1,4 @@
-/** The command as it is compiled, file by file. */
+/** The command as it is compiled, file by file; `start` is run from one file with all that it needs (bundle.mjs). */
 import { runCommand } from "./command.ts";
 
-await runCommand(process.argv.slice(2));
+runCommand(process.argv.slice(2));

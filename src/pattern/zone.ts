@@ -38,6 +38,7 @@ export class Zone {
 
   /** Wall-clock milliseconds (as if they were UTC) to milliseconds since the epoch. */
   toEpochMs(wallMs: number): number {
+    if (this.id === "UTC") return wallMs;
     const slot = Math.floor(wallMs / SLOT_MS);
     let offset = this.#offsets.get(slot);
     if (offset === undefined) {
@@ -46,6 +47,13 @@ export class Zone {
       this.#offsets.set(slot, offset);
     }
     return offset === null ? wallMs - this.#offsetAt(wallMs) : wallMs - offset;
+  }
+
+  /** Milliseconds since the epoch to wall-clock milliseconds (as if they were UTC). */
+  toWallMs(epochMs: number): number {
+    if (this.id === "UTC") return epochMs;
+    const instant = temporal().Temporal.Instant.fromEpochMilliseconds(epochMs);
+    return epochMs + instant.toZonedDateTimeISO(this.id).offsetNanoseconds / 1e6;
   }
 
   /** The offset in force through a whole slot, or null when clocks change in it. */

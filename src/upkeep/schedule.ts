@@ -5,7 +5,6 @@
  * earlier. All moments are in milliseconds since the epoch.
  */
 import { createTask, parse, type ScheduledTask } from "node-cron";
-import { Temporal } from "temporal-polyfill";
 import type { Zone } from "../pattern/zone.ts";
 
 const SECOND_MS = 1_000;
@@ -60,10 +59,7 @@ export class Schedule {
 
   /** The midnight of a moment's day on the wall, as if that were UTC. */
   #dayOf(moment: number): number {
-    const { year, month, day } = Temporal.Instant.fromEpochMilliseconds(moment).toZonedDateTimeISO(
-      this.#zone.id,
-    );
-    return Date.UTC(year, month - 1, day);
+    return Math.floor(this.#zone.toWallMs(moment) / DAY_MS) * DAY_MS;
   }
 
   /** What matches on a day, matches at each of its times. */

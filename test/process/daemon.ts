@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import { onTestFinished } from "vitest";
 
-export const PROGRAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const PROGRAM = fileURLToPath(new URL("../../dist/patternd.cjs", import.meta.url));
 export const BACKENDS = ["filesystem", "sqlite"] as const;
 export type BackendKind = (typeof BACKENDS)[number];
 
