@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { startDaemon } from "./daemon.mjs";
+import { PROGRAM, startDaemon } from "./daemon.mjs";
 import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
@@ -24,7 +24,6 @@ const USAGE = `node bench/analysis.mjs [options]
   --backend NAME    filesystem or sqlite; repeatable (both)
   --folder FOLDER   on which disk; in a tmpfs nothing is durable (/var/tmp)
   --json FILE       also keep every figure there`;
-const PROGRAM = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const STEPS = fileURLToPath(new URL("store/steps.mjs", import.meta.url));
 const SENDER = fileURLToPath(new URL("analysis/sender.mjs", import.meta.url));
 const DAY_MS = 86_400_000;

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { usageOf } from "./usage.mjs";
 
-const PROGRAM = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
+export const PROGRAM = fileURLToPath(new URL("../dist/patternd.cjs", import.meta.url));
 const SENDER = fileURLToPath(new URL("send.mjs", import.meta.url));
 
 /**

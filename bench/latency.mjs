@@ -18,6 +18,7 @@ import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
 import { readNumbers } from "./options.mjs";
 import { machineLines } from "./report.mjs";
+import { timed } from "./timed.mjs";
 
 const USAGE = `node bench/latency.mjs [options]
   --patterns N      how many are sent, one at a time (1000)
@@ -168,13 +169,6 @@ async function bareInsert(folder) {
 
 function pause() {
   return new Promise((done) => setTimeout(done, PAUSE_MS));
-}
-
-/** @param {() => Promise<void>} work @returns {Promise<number>} milliseconds */
-async function timed(work) {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
 }
 
 /** @param {number[]} times */

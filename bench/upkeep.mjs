@@ -16,6 +16,7 @@ import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
 import { readNumbers } from "./options.mjs";
 import { machineLines } from "./report.mjs";
+import { timed } from "./timed.mjs";
 import { startLoad } from "./upkeep/load.mjs";
 
 const USAGE = `node bench/upkeep.mjs [options]
@@ -190,12 +191,6 @@ function report({ backend, capacity, rate, quiet, during, job, longestMs, wholeD
     console.log(
       `  whole days, without load  ${wholeDays.days} days, ${wholeDays.files} files: ${wholeDays.deletionMs.toFixed(0)} ms; unlinking alone ${wholeDays.unlinkingMs.toFixed(0)} ms`,
     );
-}
-
-async function timed(work) {
-  const started = performance.now();
-  await work();
-  return performance.now() - started;
 }
 
 function quantiles(times) {

@@ -3,12 +3,11 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { PROGRAM } from "../daemon.mjs";
 import { median } from "../report.mjs";
 
 /** @typedef {import("./questions.mjs").World} World */
 
-const PROGRAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const FOLLOWED = 100;
 const PAUSE_MS = 20;
 const LOAD_MS = 10_000;

@@ -1,8 +1,6 @@
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { PROGRAM } from "../daemon.mjs";
 import { median } from "../report.mjs";
-
-const PROGRAM = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 /** @typedef {{ children: import("../children.mjs").Children, folder: string, query: string, ingest: string }} World */
 
