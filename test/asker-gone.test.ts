@@ -61,7 +61,13 @@ test.each([
   });
   app.get("/v1/patterns", (c) => patterns(c, held, () => {}));
   const socket = join(folder, "query.sock");
-  const server = await ControlServer.listen(app, { socket, fd: undefined, mode: 0o600 });
+  const onFailed = (error: unknown) => {
+    throw error;
+  };
+  const server = await ControlServer.listen(
+    { load: async () => app, onFailed },
+    { socket, fd: undefined, mode: 0o600 },
+  );
   onTestFinished(async () => {
     server.stop();
     await store.close();

@@ -1,11 +1,15 @@
-import { Server } from "node:http";
-import { createAdaptorServer } from "@hono/node-server";
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { Hono } from "hono";
-import { PatterndError } from "../errors.ts";
 import { type ListeningSocket, listenOn, type SocketPlace } from "../socket.ts";
 
 /** Who asks comes and goes; more at once are closed, so that they never take the descriptors that the store needs. */
 const MAX_CONNECTIONS = 64;
+
+export interface Served {
+  /** With the first request: what answers takes 8 MiB, and many a daemon is never asked anything. */
+  readonly load: () => Promise<Hono>;
+  readonly onFailed: (error: unknown) => void;
+}
 
 /** HTTP on a Unix socket. */
 export class ControlServer {
@@ -18,9 +22,19 @@ export class ControlServer {
   }
 
   /** @throws PatterndError as `listenOn` does. */
-  static async listen(app: Hono, place: SocketPlace): Promise<ControlServer> {
-    const server = createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false });
-    if (!(server instanceof Server)) throw new PatterndError("internal", "expected a plain HTTP server");
+  static async listen({ load, onFailed }: Served, place: SocketPlace): Promise<ControlServer> {
+    let loading: Promise<RequestListener> | undefined;
+    const server = createServer(async (request, response) => {
+      try {
+        loading ??= listener(load);
+        const answer = await loading;
+        if (!response.destroyed) answer(request, response);
+      } catch (error) {
+        loading = undefined;
+        onFailed(error);
+        response.destroy();
+      }
+    });
     server.maxConnections = MAX_CONNECTIONS;
     return new ControlServer(server, await listenOn(server, place));
   }
@@ -30,4 +44,9 @@ export class ControlServer {
     this.#socket.close();
     this.#server.closeAllConnections();
   }
+}
+
+async function listener(load: Served["load"]): Promise<RequestListener> {
+  const [{ getRequestListener }, app] = await Promise.all([import("@hono/node-server"), load()]);
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false });
 }

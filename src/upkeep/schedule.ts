@@ -14,17 +14,19 @@ const MAX_DAYS = 366 * 9;
 
 export class Schedule {
   readonly #zone: Zone;
-  readonly #task: ScheduledTask;
+  /** Undefined if every day is meant: to find that out, node-cron would load the calendar of every zone (8 MiB). */
+  readonly #task: ScheduledTask | undefined;
   /** Of each day that is meant: milliseconds since its midnight, ascending. */
   readonly #times: readonly number[];
 
   /** @param expression one that node-cron takes. */
   constructor(expression: string, zone: Zone) {
     this.#zone = zone;
-    const { hour, minute, second } = parse(expression);
+    const { hour, minute, second, dayOfMonth, month, dayOfWeek } = parse(expression);
     this.#times = hour
       .flatMap((h) => minute.flatMap((m) => second.map((s) => ((h * 60 + m) * 60 + s) * SECOND_MS)))
       .sort((a, b) => a - b);
+    if (holdsAll(dayOfMonth, 1, 31) && holdsAll(month, 1, 12) && holdsAll(dayOfWeek, 0, 6)) return;
     this.#task = createTask(expression, () => {}, { timezone: "UTC" });
     // Asked only what matches: it is to run nothing.
     void this.#task.destroy();
@@ -64,6 +66,11 @@ export class Schedule {
 
   /** What matches on a day, matches at each of its times. */
   #isMeant(day: number): boolean {
-    return this.#task.match(new Date(day + (this.#times[0] ?? 0)));
+    return this.#task === undefined || this.#task.match(new Date(day + (this.#times[0] ?? 0)));
   }
+}
+
+function holdsAll(values: readonly (number | string)[], from: number, to: number): boolean {
+  for (let value = from; value <= to; value += 1) if (!values.includes(value)) return false;
+  return true;
 }

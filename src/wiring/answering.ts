@@ -3,7 +3,7 @@
 import type { Config } from "../config/load.ts";
 import { MAX_DAYS } from "../config/schema.ts";
 import type { Health } from "../control/health.ts";
-import { type Answers, controlRoutes, queryRoutes } from "../control/routes.ts";
+import type { Answers } from "../control/routes.ts";
 import { ControlServer } from "../control/server.ts";
 import { messageOf } from "../errors.ts";
 import type { Outbox } from "../ingest/outbox.ts";
@@ -73,11 +73,12 @@ export async function serveAnswers(
   config: Config,
   release: (stop: () => Promise<void> | void) => void,
 ): Promise<void> {
-  for (const [app, place] of [
-    [queryRoutes(answers), config.query],
-    [controlRoutes(answers), config.control],
+  const routes = () => import("../control/routes.ts");
+  for (const [load, place] of [
+    [async () => (await routes()).queryRoutes(answers), config.query],
+    [async () => (await routes()).controlRoutes(answers), config.control],
   ] as const) {
-    const server = await ControlServer.listen(app, place);
+    const server = await ControlServer.listen({ load, onFailed: answers.onFailed }, place);
     release(() => server.stop());
   }
 }
