@@ -34,6 +34,8 @@ interface Rig {
   /** Writes the lines, one call each, and closes the store. */
   fill(place: StorePlace, lines: readonly string[], timezone?: string): Promise<void>;
   lines(place: StorePlace): Promise<readonly string[]>;
+  /** Works on the store and closes it. */
+  use<T>(place: StorePlace, work: (store: Backend) => Promise<T>): Promise<T>;
 }
 
 function createRig(): Rig {
@@ -65,6 +67,7 @@ function createRig(): Rig {
           await store.write([pattern]);
         }
       }),
+    use: (place, work) => use(place, "UTC", work),
     lines: (place) => use(place, "UTC", async (store) => (await store.query({}, { limit: 10_000 })).lines),
   };
 }
@@ -117,6 +120,22 @@ describe.each(PAIRS)("from %s to %s", (fromKind, toKind) => {
       ),
       { numRuns: 10 },
     );
+  });
+
+  test("what was forgotten can't come back into the target either", async () => {
+    const rig = createRig();
+    const [from, to] = [rig.place(fromKind), rig.place(toKind)];
+    const [gone, kept] = [errorLine("gone", "2026-05-01"), errorLine("kept", "2026-05-02")];
+    await rig.fill(from, [gone, kept]);
+    await rig.use(from, (store) => store.forget(["gone", "never there"]));
+    expect(await migrate(from, to)).toMatchObject({ patterns: 1, written: 1 });
+    await rig.fill(to, [gone, errorLine("never there", "2026-05-03")]);
+    expect(await rig.lines(to)).toEqual([kept]);
+    const hashes = await rig.use(to, (store) => store.forgotten());
+    expect(hashes).toHaveLength(2);
+    expect(new Set(hashes)).toEqual(new Set(await rig.use(from, (store) => store.forgotten())));
+    expect(await migrate(from, to)).toMatchObject({ patterns: 1, written: 0 });
+    expect(await rig.use(to, (store) => store.forgotten())).toHaveLength(2);
   });
 
   test("a target with anything else is left as it is", async () => {

@@ -105,6 +105,10 @@ export interface Backend {
    * remembered all the same, and what is left of them goes when it is called again.
    */
   forget(ids: readonly string[]): Promise<number>;
+  /** The SHA-256, in hexadecimal digits, of each id that was forgotten. Writers only. */
+  forgotten(): Promise<readonly string[]>;
+  /** Takes over what another store says of itself with `forgotten`: durable when it resolves. Removes nothing. */
+  remember(forgotten: readonly string[]): Promise<void>;
   /** Idempotent. Releases the writer's lock, and ends what works in steps with `store_closed`. */
   close(): Promise<void>;
 }

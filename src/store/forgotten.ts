@@ -23,7 +23,12 @@ export class ForgottenIds {
 
   /** `remember` is told the hashes of those that are new, and makes them durable; they count once it returns. */
   add(ids: readonly string[], remember: (hashes: readonly string[]) => void): void {
-    const added = new Set(ids.map(hashOfForgotten).filter((hash) => !this.#hashes.has(hash)));
+    this.addHashes(ids.map(hashOfForgotten), remember);
+  }
+
+  /** The same of ids that only their hashes are known of. */
+  addHashes(hashes: readonly string[], remember: (hashes: readonly string[]) => void): void {
+    const added = new Set(hashes.filter((hash) => !this.#hashes.has(hash)));
     if (added.size > 0) remember([...added]);
     for (const hash of added) this.#hashes.add(hash);
   }

@@ -117,6 +117,17 @@ export class GuardedBackend implements Backend {
     }, this.#whileOpen);
   }
 
+  async forgotten(): Promise<readonly string[]> {
+    return this.#whileOpen(() => [...this.#writer().remembered()]);
+  }
+
+  async remember(forgotten: readonly string[]): Promise<void> {
+    this.#whileOpen(() => {
+      const writer = this.#writer();
+      this.#forgottenIds(writer).addHashes(forgotten, (hashes) => writer.remember(hashes));
+    });
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,5 +1,5 @@
 /**
- * One store into another, line by line as it is. Nothing but the stores themselves says how far a migration has
+ * One store into another, line by line as it is, with what it was told to forget. Nothing but the stores themselves says how far a migration has
  * come: writes are idempotent, so that one that was killed is simply run again.
  */
 import { createHash } from "node:crypto";
@@ -61,6 +61,8 @@ export async function migrate(
     try {
       const side = (store: Backend) => ({ store, zone: new Zone(timezone) });
       await checkTarget(side(source), side(target), onProgress);
+      // First, so that nothing can come back into the target, however early its daemon starts.
+      await target.remember(await source.forgotten());
       const written = await copy(side(source), target, onProgress);
       return { ...(await verify(source, target, onProgress)), written, timezone };
     } finally {

@@ -29,7 +29,7 @@ interface Waiting {
 }
 
 /** Whoever opens it hears of repairs, and of its end if nobody asked for that. */
-export class StoreThread implements Omit<Backend, "write"> {
+export class StoreThread implements Omit<Backend, "write" | "forgotten" | "remember"> {
   readonly metadata: StoreMetadata;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();

@@ -16,7 +16,7 @@ import { unpackOutcomes } from "./protocol.ts";
 import { CLOSE_MS, StoreThread } from "./store-thread.ts";
 
 /** A backend whose batches come packed. They are moved to its thread: the caller has them no more. */
-export interface ThreadedStore extends Omit<Backend, "write"> {
+export interface ThreadedStore extends Omit<Backend, "write" | "forgotten" | "remember"> {
   write(patterns: PackedPatterns): Promise<Outcome[]>;
   /**
    * Resolves when the threads that write and that answer questions have answered every call before, long ones as far as

@@ -1,4 +1,5 @@
 /** What a deletion makes exceptions of, what it would take, and what never comes back. */
+import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
@@ -154,12 +155,33 @@ function forgetting(open: Open): void {
     expect(holding(place, SECRET)).toEqual([]);
   });
 
+  test("what another store has forgotten is refused from then on, and removes nothing", async () => {
+    const place = new Place(open);
+    const backend = await place.open();
+    await backend.forget(["elsewhere"]);
+    const hashes = await backend.forgotten();
+    expect(hashes).toEqual([createHash("sha256").update("elsewhere").digest("hex")]);
+
+    const other = new Place(open);
+    const stored = note("elsewhere", { at: AT });
+    const taking = await other.open();
+    await taking.write([stored]);
+    await taking.remember(hashes);
+    await taking.remember(hashes);
+    expect(await taking.forgotten()).toEqual(hashes);
+    expect(await taking.write([note("elsewhere", { at: LATER })])).toEqual(["superseded"]);
+    expect(await walk(taking)).toEqual([lineOf(stored)]);
+    await taking.close();
+    expect(await (await other.open()).write([note("elsewhere", { at: LATER })])).toEqual(["superseded"]);
+  });
+
   test("a reader may not", async () => {
     const place = new Place(open);
     const backend = await place.open();
     await backend.write([note("a")]);
     const reader = await place.open({ readOnly: true });
     await expect(reader.forget(["a"])).rejects.toMatchObject({ code: "store_failed" });
+    await expect(reader.remember(["a"])).rejects.toMatchObject({ code: "store_failed" });
     expect(await walk(reader)).toEqual([lineOf(note("a"))]);
   });
 
