@@ -87,7 +87,7 @@ export interface Backend {
    * steps between which patterns are written and questions answered; what arrives meanwhile and is as old may stay.
    * Ended on the way, some of them are gone, and each of the others is there.
    */
-  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number>;
+  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions, onDeleted?: OnDeleted): Promise<number>;
   /**
    * What `deleteOlderThan` would remove now, and what there is in all; in short steps, with one moment for each UTC
    * day. Changes nothing: a store that is open for reading only answers as well.
@@ -112,6 +112,9 @@ export interface Backend {
   /** Idempotent. Releases the writer's lock, and ends what works in steps with `store_closed`. */
   close(): Promise<void>;
 }
+
+/** Told how many more went, after each step of a deletion in which any did. */
+export type OnDeleted = (patterns: number) => void;
 
 /** Patterns that a deletion treats otherwise than by the one cutoff. */
 export interface Exceptions {

@@ -11,6 +11,7 @@ import {
   type Census,
   type Exceptions,
   NotStorable,
+  type OnDeleted,
   type Outcome,
   type Page,
   type PageRequest,
@@ -25,7 +26,7 @@ import { StepQueue, type Steps } from "./steps.ts";
 /** As Backend says, but synchronous; long work comes as steps, between which patterns may be written. */
 export interface StoreWriter {
   write(patterns: readonly Pattern[]): Outcome[];
-  deleteOlderThan(cutoffs: Cutoffs): Generator<void, number>;
+  deleteOlderThan(cutoffs: Cutoffs, onDeleted: OnDeleted): Generator<void, number>;
   compress(beforeDay: number): Generator<void, number>;
   /** What `remember` was told, ever. */
   remembered(): Iterable<string>;
@@ -93,9 +94,9 @@ export class GuardedBackend implements Backend {
     return this.#analysing.run(() => analyse(periods, scan), this.#whileOpen);
   }
 
-  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number> {
+  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions, onDeleted: OnDeleted = () => {}): Promise<number> {
     const cutoffs = new Cutoffs(cutoff, exceptions);
-    return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoffs), this.#whileOpen);
+    return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoffs, onDeleted), this.#whileOpen);
   }
 
   countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census> {

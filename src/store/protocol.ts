@@ -46,6 +46,8 @@ export type Request = Call & { readonly number: number };
 
 export type Reply =
   | { readonly opened: StoreMetadata; readonly repairs: readonly StoreRepair[] }
+  /** So many patterns more are deleted. */
+  | { readonly number: number; readonly deleted: number }
   | { readonly number: number; readonly result: unknown }
   | { readonly number: number | undefined; readonly error: PlainError };
 

@@ -8,6 +8,7 @@ import type {
   Backend,
   Census,
   Exceptions,
+  OnDeleted,
   OpenOptions,
   Page,
   PageRequest,
@@ -26,6 +27,7 @@ const YOUNG_MIB = 6;
 interface Waiting {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
+  readonly onDeleted: OnDeleted | undefined;
 }
 
 /** Whoever opens it hears of repairs, and of its end if nobody asked for that. */
@@ -93,8 +95,8 @@ export class StoreThread implements Omit<Backend, "write" | "forgotten" | "remem
     return this.#call({ method: "analyse", filter, periods });
   }
 
-  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<number> {
-    return this.#call({ method: "deleteOlderThan", cutoff, exceptions });
+  deleteOlderThan(cutoff: bigint, exceptions?: Exceptions, onDeleted?: OnDeleted): Promise<number> {
+    return this.#call({ method: "deleteOlderThan", cutoff, exceptions }, [], onDeleted);
   }
 
   countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census> {
@@ -133,13 +135,13 @@ export class StoreThread implements Omit<Backend, "write" | "forgotten" | "remem
     }
   }
 
-  #call<T>(call: Call, transfer: ArrayBuffer[] = []): Promise<T> {
+  #call<T>(call: Call, transfer: ArrayBuffer[] = [], onDeleted?: OnDeleted): Promise<T> {
     if (this.#ended) return Promise.reject(this.#ended);
     this.#calls += 1;
     const number = this.#calls;
     return new Promise<T>((resolve, reject) => {
       // Our own thread answers: what a method results in is the backend's to promise.
-      this.#waiting.set(number, { resolve: (result) => resolve(result as T), reject });
+      this.#waiting.set(number, { resolve: (result) => resolve(result as T), reject, onDeleted });
       this.#worker.postMessage({ ...call, number }, transfer);
     });
   }
@@ -147,6 +149,10 @@ export class StoreThread implements Omit<Backend, "write" | "forgotten" | "remem
   #settle(reply: Reply): void {
     if (!("number" in reply) || reply.number === undefined) return;
     const waiting = this.#waiting.get(reply.number);
+    if ("deleted" in reply) {
+      waiting?.onDeleted?.(reply.deleted);
+      return;
+    }
     this.#waiting.delete(reply.number);
     if ("error" in reply) waiting?.reject(fromPlain(reply.error));
     else waiting?.resolve(reply.result);

@@ -52,7 +52,7 @@ export async function openInThreads(
     query: async (filter, page) => (await reader.get()).query(filter, page),
     stats: async () => (await reader.get()).stats(),
     analyse: (filter, periods) => analyst.analyse(filter, periods),
-    deleteOlderThan: (cutoff, exceptions) => writer.deleteOlderThan(cutoff, exceptions),
+    deleteOlderThan: (cutoff, exceptions, onDeleted) => writer.deleteOlderThan(cutoff, exceptions, onDeleted),
     countOlderThan: async (cutoff, exceptions) => (await reader.get()).countOlderThan(cutoff, exceptions),
     compress: (beforeDay) => writer.compress(beforeDay),
     forget: (ids) => writer.forget(ids),

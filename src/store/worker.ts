@@ -32,14 +32,18 @@ async function write(backend: Backend, patterns: PackedPatterns): Promise<Writte
 
 async function answerTo(backend: Backend, { number, ...call }: Request): Promise<void> {
   if (call.method !== "write") {
-    reply({ number, result: await answer(backend, call) });
+    reply({ number, result: await answer(backend, number, call) });
     return;
   }
   const written = await write(backend, call.patterns);
   reply({ number, result: written }, written.spent ? [written.spent] : []);
 }
 
-async function answer(backend: Backend, call: Exclude<Call, { method: "write" }>): Promise<unknown> {
+async function answer(
+  backend: Backend,
+  number: number,
+  call: Exclude<Call, { method: "write" }>,
+): Promise<unknown> {
   switch (call.method) {
     case "get":
       return backend.get(call.id);
@@ -50,7 +54,7 @@ async function answer(backend: Backend, call: Exclude<Call, { method: "write" }>
     case "analyse":
       return backend.analyse(call.filter, call.periods);
     case "deleteOlderThan":
-      return backend.deleteOlderThan(call.cutoff, call.exceptions);
+      return backend.deleteOlderThan(call.cutoff, call.exceptions, (deleted) => reply({ number, deleted }));
     case "countOlderThan":
       return backend.countOlderThan(call.cutoff, call.exceptions);
     case "compress":

@@ -52,11 +52,16 @@ export async function deleteByDay(
 ): Promise<number> {
   const total = patternsOf(census.shares);
   let deleted = 0;
+  let done = 0;
+  const onDeleted = (patterns: number) => {
+    done += patterns;
+    onProgress({ done: Math.min(done, total), total });
+  };
+  onDeleted(0);
   for (const day of daysOf(census.shares)) {
     if (isStopped()) return deleted;
     const { cutoff, exceptions } = upTo(startOfDay(day + 1), deletion);
-    deleted += await store.deleteOlderThan(cutoff, exceptions);
-    onProgress({ done: Math.min(deleted, total), total });
+    deleted += await store.deleteOlderThan(cutoff, exceptions, onDeleted);
   }
   // Replaced versions that no count knows, and what came meanwhile.
   return deleted + (await store.deleteOlderThan(deletion.cutoff, deletion.exceptions));

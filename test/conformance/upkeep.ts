@@ -23,12 +23,15 @@ function deletion(open: Open): void {
       note("at", { at: AT, context: { tags: ["x"], agent: "a" } }),
       note("later", { at: LATER }),
     ]);
-    expect(await backend.deleteOlderThan(instantOf(AT))).toBe(3);
+    const told: number[] = [];
+    expect(await backend.deleteOlderThan(instantOf(AT), {}, (patterns) => told.push(patterns))).toBe(3);
+    expect(told.reduce((sum, patterns) => sum + patterns)).toBe(3);
     expect(await idsOf(backend)).toEqual(["later", "at"]);
     expect(await idsOf(backend, { tags: ["x"] })).toEqual(["at"]);
     expect(await idsOf(backend, { agent: "a" })).toEqual(["at"]);
     for (const id of ["old", "just before", "other type"]) expect(await backend.get(id)).toBeUndefined();
-    expect(await backend.deleteOlderThan(instantOf(AT))).toBe(0);
+    expect(await backend.deleteOlderThan(instantOf(AT), {}, (patterns) => told.push(patterns))).toBe(0);
+    expect(told).not.toContain(0);
   });
 
   test("counts patterns, not their replaced versions, and brings none of those back", async () => {

@@ -63,7 +63,9 @@ describe.each(BACKENDS)("in the threads of %s", (kind) => {
     await store.query({}, { limit: 1 });
 
     let isOver = false;
-    const upkeep = Promise.all([store.deleteOlderThan(CUTOFF), store.compress(LAST_DAY)]).finally(() => {
+    const told: number[] = [];
+    const deleting = store.deleteOlderThan(CUTOFF, {}, (patterns) => told.push(patterns));
+    const upkeep = Promise.all([deleting, store.compress(LAST_DAY)]).finally(() => {
       isOver = true;
     });
     let written = 0;
@@ -76,6 +78,8 @@ describe.each(BACKENDS)("in the threads of %s", (kind) => {
     }
     const [deleted, compressed] = await upkeep;
     expect(deleted).toBe(model.deleteOlderThan(CUTOFF));
+    expect(told.reduce((sum, patterns) => sum + patterns)).toBe(deleted);
+    expect(told.length, "times that the deletion said how far it is").toBeGreaterThan(1);
     expect(compressed > 0).toBe(kind === "filesystem");
     expect(written, "batches while upkeep went on").toBeGreaterThan(1);
 

@@ -216,20 +216,23 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     await world.write(...old(30), { id: "new" });
     await world.stop();
     let deletions = 0;
+    const progress: unknown[] = [];
     const start = async (limit: number) =>
       world.start((store) => ({
         compress: (before) => store.compress(before),
         countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
-        deleteOlderThan: async (cutoff, exceptions) => {
+        deleteOlderThan: async (cutoff, exceptions, onDeleted) => {
+          progress.push(world.jobs.status().retention?.running);
           deletions += 1;
           if (deletions === limit) world.jobs.stop();
-          return store.deleteOlderThan(cutoff, exceptions);
+          return store.deleteOlderThan(cutoff, exceptions, onDeleted);
         },
       }));
     await start(5);
     await world.pass(DAY_MS);
     expect(world.events("job.stopped")).toMatchObject([{ job: "retention", reason: "scheduled" }]);
     expect((await world.ids()).length).toBe(26);
+    expect(progress).toMatchObject([0, 1, 2, 3, 4].map((done) => ({ done, total: 30 })));
     await expect(world.jobs.run("retention", { isDry: true })).rejects.toMatchObject({
       code: "store_closed",
     });

@@ -56,7 +56,7 @@ function openForWriting(options: OpenOptions): Backend {
       path,
       writer: {
         write: (patterns) => refusing(patterns, () => writer.write(patterns)),
-        deleteOlderThan: (cutoffs) => writer.deleteOlderThan(cutoffs),
+        deleteOlderThan: (cutoffs, onDeleted) => writer.deleteOlderThan(cutoffs, onDeleted),
         compress: (beforeDay) => writer.compress(beforeDay),
         remembered: () => readForgotten(path),
         remember: (hashes) => addForgotten(path, hashes),

@@ -22,6 +22,7 @@ import { dirname, join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
+import type { OnDeleted } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { startOfDay } from "../days.ts";
 import { syncPath, writeFileDurably } from "../durable.ts";
@@ -90,11 +91,13 @@ export class Upkeep {
   }
 
   /** Returns how many patterns went, each counted once whatever versions of it went. */
-  *deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
+  *deleteOlderThan(cutoffs: Cutoffs, onDeleted: OnDeleted): Generator<void, number> {
     let deleted = 0;
     for (const day of listDays(this.#root).reverse()) {
       if (startOfDay(day) >= cutoffs.latest) break;
-      deleted += yield* this.#deleteOn(day, cutoffs);
+      const removed = yield* this.#deleteOn(day, cutoffs);
+      deleted += removed;
+      if (removed > 0) onDeleted(removed);
       yield;
     }
     yield* this.#ids.tidy();

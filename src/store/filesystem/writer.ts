@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { OpenOptions, Outcome } from "../backend.ts";
+import type { OnDeleted, OpenOptions, Outcome } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { isTaken, syncPath } from "../durable.ts";
 import { Doubles, isNewer } from "./doubles.ts";
@@ -95,8 +95,8 @@ export class SegmentWriter {
   }
 
   /** Each step is short; patterns may be written between two. */
-  deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
-    return this.#upkeep.deleteOlderThan(cutoffs);
+  deleteOlderThan(cutoffs: Cutoffs, onDeleted: OnDeleted = () => {}): Generator<void, number> {
+    return this.#upkeep.deleteOlderThan(cutoffs, onDeleted);
   }
 
   /** Likewise. */

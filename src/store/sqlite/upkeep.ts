@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { PatterndError } from "../../errors.ts";
 import { indexedFields } from "../../pattern/parse.ts";
 import { isObject } from "../../pattern/schema.ts";
+import type { OnDeleted } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { typesIn } from "./census.ts";
 import type { Connection } from "./driver.ts";
@@ -73,11 +74,11 @@ export class DatabaseUpkeep {
   }
 
   /** Oldest first, or oldest first of each type; then gives the space back to the file system. */
-  *deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
+  *deleteOlderThan(cutoffs: Cutoffs, onDeleted: OnDeleted): Generator<void, number> {
     let deleted = 0;
-    if (cutoffs.isPlain) deleted = yield* this.#deletePlain(cutoffs.standard);
+    if (cutoffs.isPlain) deleted = yield* this.#deletePlain(cutoffs.standard, onDeleted);
     else {
-      for (const type of typesIn(this.#db)) deleted += yield* this.#deleteOfType(type, cutoffs);
+      for (const type of typesIn(this.#db)) deleted += yield* this.#deleteOfType(type, cutoffs, onDeleted);
     }
     yield* this.#giveBackSpace();
     return deleted;
@@ -124,7 +125,7 @@ export class DatabaseUpkeep {
     return tags;
   }
 
-  *#deletePlain(cutoff: bigint): Generator<void, number> {
+  *#deletePlain(cutoff: bigint, onDeleted: OnDeleted): Generator<void, number> {
     let deleted = 0;
     for (let more = true; more; yield* this.#pause()) {
       const removed = this.#step((size) => {
@@ -134,11 +135,12 @@ export class DatabaseUpkeep {
         return rows.length;
       });
       deleted += removed;
+      if (removed > 0) onDeleted(removed);
     }
     return deleted;
   }
 
-  *#deleteOfType(type: string, cutoffs: Cutoffs): Generator<void, number> {
+  *#deleteOfType(type: string, cutoffs: Cutoffs, onDeleted: OnDeleted): Generator<void, number> {
     let deleted = 0;
     let last: Pick<Known, "instant" | "seq"> = { instant: BEFORE_ALL, seq: 0n };
     for (let more = true; more; yield* this.#pause()) {
@@ -151,6 +153,7 @@ export class DatabaseUpkeep {
         return gone.length;
       });
       deleted += removed;
+      if (removed > 0) onDeleted(removed);
     }
     return deleted;
   }

@@ -1,6 +1,6 @@
 import { messageOf, systemCode } from "../../errors.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
-import { NotStorable, type Outcome } from "../backend.ts";
+import { NotStorable, type OnDeleted, type Outcome } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import type { Connection } from "./driver.ts";
 import { DatabaseUpkeep, type Known } from "./upkeep.ts";
@@ -58,8 +58,8 @@ export class PatternWriter {
     return outcomes;
   }
 
-  deleteOlderThan(cutoffs: Cutoffs): Generator<void, number> {
-    return this.#upkeep.deleteOlderThan(cutoffs);
+  deleteOlderThan(cutoffs: Cutoffs, onDeleted: OnDeleted): Generator<void, number> {
+    return this.#upkeep.deleteOlderThan(cutoffs, onDeleted);
   }
 
   compress(): Generator<void, number> {
