@@ -3,6 +3,7 @@
  * takes, and how long SQLite's write lock is held at once; on files, what the deletion of whole days costs beside the
  * unlinking of as many files.
  */
+import { randomUUID } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { request } from "node:http";
@@ -17,7 +18,7 @@ import { runBenchmark } from "./main.mjs";
 import { readNumbers } from "./options.mjs";
 import { machineLines } from "./report.mjs";
 import { timed } from "./timed.mjs";
-import { startLoad } from "./upkeep/load.mjs";
+import { ID, startLoad } from "./upkeep/load.mjs";
 
 const USAGE = `node bench/upkeep.mjs [options]
   --patterns N      in the store, over 100 days: a tenth of them is deleted (500000)
@@ -30,6 +31,7 @@ const USAGE = `node bench/upkeep.mjs [options]
 const DAY_MS = 86_400_000;
 const DAYS = 100;
 const PROBE_LINES = 40_000;
+const CAPACITY_MS = 20_000;
 const program = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 await runBenchmark({ readOptions, usage: USAGE, bench });
@@ -52,10 +54,6 @@ async function bench({ patterns, seconds, jobSeconds, rate, backends, json }, sc
   const probe = join(scratch, "probe.ndjson");
   await generatePatterns(probe, PROBE_LINES, signal, { firstMs: Date.now() - 60_000, spanMs: 60_000 });
   const lines = readFileSync(probe, "utf8").trimEnd().split("\n");
-  await writeFile(
-    probe,
-    lines.map((line) => `${line.replace('"pattern_id":"', '"pattern_id":"probe-')}\n`).join(""),
-  );
   const machine = describeMachine(scratch);
   console.log(
     [
@@ -85,15 +83,14 @@ async function measure(children, options) {
   const nodeOptions = backend === "sqlite" ? ["--import", watch] : [];
   const { ingest, stop } = await startDaemon(children, { backend, folder, nodeOptions });
   const control = join(folder, "patternd", "control.sock");
-  const sending = await children.run(program("send.mjs"), [ingest, probe, "1"]);
-  const capacity = PROBE_LINES / sending.seconds;
+  const capacity = await measureCapacity(children, { ingest, control, probe, lines });
   const rate = wantedRate ?? Math.round(capacity / 2);
   const load = await startLoad(ingest, lines, rate);
   await setTimeout(2_000);
   const quietFrom = performance.now();
   await setTimeout(seconds * 1_000);
   const jobFrom = performance.now();
-  const asked = post(control, "/v1/jobs/retention");
+  const asked = ask(control, "POST", "/v1/jobs/retention");
   const job = await (jobSeconds === undefined
     ? asked
     : Promise.race([asked, setTimeout(jobSeconds * 1_000)]));
@@ -111,6 +108,23 @@ async function measure(children, options) {
     job,
     longestMs: backend === "sqlite" ? JSON.parse(readFileSync(watched, "utf8")) : undefined,
   };
+}
+
+/**
+ * Patterns a second that the daemon takes for as long as one likes: until they are in the store, beyond what the spool and
+ * an empty WAL take in a burst.
+ */
+async function measureCapacity(children, { ingest, control, probe, lines }) {
+  const began = performance.now();
+  let sent = 0;
+  do {
+    const anew = lines.map((line) => `${line.replace(ID, `"pattern_id":"${randomUUID()}"`)}\n`);
+    await writeFile(probe, anew.join(""));
+    await children.run(program("send.mjs"), [ingest, probe, "1"]);
+    sent += lines.length;
+  } while (performance.now() - began < CAPACITY_MS);
+  while ((await ask(control, "GET", "/health")).spool.lines > 0) await setTimeout(50);
+  return sent / ((performance.now() - began) / 1_000);
 }
 
 /** The days that are to be deleted, from copies: by the store, and file by file. */
@@ -155,16 +169,15 @@ function daysIn(path) {
     .map((folder) => ({ folder, day: Date.parse(`${folder.replaceAll("/", "-")}T00:00:00Z`) / DAY_MS }));
 }
 
-function post(socketPath, path) {
+function ask(socketPath, method, path) {
   return new Promise((resolve, reject) => {
-    const asked = request({ method: "POST", socketPath, path }, (response) => {
+    const asked = request({ method, socketPath, path }, (response) => {
       let body = "";
       response.on("data", (chunk) => {
         body += chunk;
       });
       response.on("end", () => {
-        const { shares, ...report } = JSON.parse(body);
-        resolve(report);
+        resolve(JSON.parse(body));
       });
     });
     asked.on("error", reject);

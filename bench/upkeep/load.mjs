@@ -1,8 +1,11 @@
 /** A steady load on a daemon, and how long each part of it waits for its acknowledgement. */
+import { randomUUID } from "node:crypto";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
 const TICK_MS = 10;
+/** Ids are random as those of agents are: in an index each has its place on another page. */
+export const ID = /"pattern_id":"[^"]*"/;
 
 /**
  * @param {string} ingest socket
@@ -42,7 +45,7 @@ export async function startLoad(ingest, lines, rate) {
     if (wanted <= 0) return;
     let text = "";
     for (let n = 0; n < wanted; n += 1, sent += 1) {
-      text += `${lines[sent % lines.length].replace('"pattern_id":"', `"pattern_id":"${sent}-`)}\n`;
+      text += `${lines[sent % lines.length].replace(ID, `"pattern_id":"${randomUUID()}"`)}\n`;
     }
     socket.write(text);
     waiting.push({ last: sent, at: now });
