@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { packLines, parseLines, patternsAmong, transferOfLines } from "../src/pattern/batch.ts";
 import { BatchMemory, isReusable } from "../src/pattern/batch-memory.ts";
 import { type LineBlock, Lines } from "../src/pattern/lines.ts";
-import { transferOf, unpackPatterns } from "../src/pattern/pack.ts";
+import { PatternWindow, transferOf, unpackPatterns } from "../src/pattern/pack.ts";
 import { PatternParser } from "../src/pattern/parse.ts";
 import type { Pattern } from "../src/pattern/pattern.ts";
 import { Zone } from "../src/pattern/zone.ts";
@@ -74,7 +74,7 @@ const block = fc
 
 function plain({
   id,
-  hash,
+  hash: { high, low },
   type,
   timestamp,
   instant,
@@ -87,12 +87,13 @@ function plain({
   lineBytes,
 }: Pattern) {
   const text = Buffer.from(bytes).toString("latin1");
-  return { id, hash, type, timestamp, instant, tags, agents, project, session, host, text, lineBytes };
+  return { id, high, low, type, timestamp, instant, tags, agents, project, session, host, text, lineBytes };
 }
 
 test("a batch that crosses two threads holds what its lines hold one by one", () => {
   const seed = newSeed("packing");
   const seen = { patterns: 0, refused: 0 };
+  const shown = new PatternWindow();
   fc.assert(
     fc.property(fc.array(block, { maxLength: 4 }), (blocks) => {
       const lines = new Lines(blocks);
@@ -101,7 +102,8 @@ test("a batch that crosses two threads holds what its lines hold one by one", ()
       const there = structuredClone(packed, { transfer: transferOfLines(packed) });
       const { patterns, refused, firstId } = parseLines(parser, there);
       const back = structuredClone(patterns, { transfer: transferOf(patterns) });
-      expect(unpackPatterns(back).map(plain)).toEqual(expected.patterns.map(plain));
+      // One batch after the other, larger ones and smaller ones.
+      expect(shown.over(back).map(plain)).toEqual(expected.patterns.map(plain));
       expect([refused, firstId]).toEqual([expected.refused, expected.firstId]);
       seen.patterns += expected.patterns.length;
       seen.refused += refused.size;

@@ -1,6 +1,9 @@
 import type { Characters } from "./timestamp.ts";
 
-/** A pattern's id in 64 bits. Two ids may share them: only a line itself tells whose it is. */
+/**
+ * A pattern's id in 64 bits, two signed halves: of all numbers these take no memory of their own. Two ids may share them:
+ * only a line itself tells whose it is.
+ */
 export interface IdHash {
   readonly high: number;
   readonly low: number;
@@ -20,11 +23,11 @@ export function hashId(id: Characters): IdHash {
   }
   high = Math.imul(high ^ (high >>> 16), 0x85ebca6b) ^ Math.imul(low ^ (low >>> 13), 0xc2b2ae35);
   low = Math.imul(low ^ (low >>> 16), 0x85ebca6b) ^ Math.imul(high ^ (high >>> 13), 0xc2b2ae35);
-  return { high: high >>> 0, low: high === 0 && low === 0 ? 1 : low >>> 0 };
+  return { high, low: high === 0 && low === 0 ? 1 : low };
 }
 
 /** The hash of line `line` in columns of high and low. */
-export function hashAt(hashes: Uint32Array, line: number): IdHash {
+export function hashAt(hashes: Int32Array, line: number): IdHash {
   const high = hashes[2 * line] ?? 0;
   const low = hashes[2 * line + 1] ?? 0;
   return high === 0 && low === 0 ? NO_ID : { high, low };

@@ -50,39 +50,77 @@ export function transferOf({ bytes, rows, instants }: PackedPatterns): ArrayBuff
   return [bytes, rows.buffer, instants.buffer];
 }
 
-export function unpackPatterns(packed: PackedPatterns): Pattern[] {
-  const { rows, instants } = packed;
-  const bytes = Buffer.from(packed.bytes);
-  const patterns: Pattern[] = [];
-  let row = 0;
-  for (let number = 0; number < instants.length; number += 1) {
-    patterns.push(new PackedPattern(packed, bytes, row, number));
-    row += ROW.texts + 2 * ((rows[row + ROW.tags] ?? 0) + (rows[row + ROW.agents] ?? 0));
-  }
-  return patterns;
+export function unpackPatterns(packed: PackedPatterns): readonly Pattern[] {
+  return new PatternWindow().over(packed);
 }
 
 /** The id of the first one, if there is any. */
 export function firstIdOf(packed: PackedPatterns): string | undefined {
-  return countOf(packed) === 0 ? undefined : new PackedPattern(packed, Buffer.from(packed.bytes), 0, 0).id;
+  if (countOf(packed) === 0) return undefined;
+  return new PackedPattern(paneOver(packed), 0, 0).id;
 }
 
-/** Makes what it is asked for each time: thousands of them are held at once, and nearly none is asked for all. */
-class PackedPattern implements Pattern {
-  readonly #packed: PackedPatterns;
-  readonly #bytes: Buffer;
-  readonly #row: number;
-  readonly #number: number;
+/** Which batch its patterns are of. */
+interface Pane {
+  packed: PackedPatterns;
+  bytes: Buffer;
+  /** Its rows, as signed numbers. */
+  signed: Int32Array;
+}
 
-  constructor(packed: PackedPatterns, bytes: Buffer, row: number, number: number) {
-    this.#packed = packed;
-    this.#bytes = bytes;
+function paneOver(packed: PackedPatterns): Pane {
+  const { buffer, byteOffset, length } = packed.rows;
+  return {
+    packed,
+    bytes: Buffer.from(packed.bytes),
+    signed: new Int32Array(buffer, byteOffset, length),
+  };
+}
+
+/**
+ * Shows one batch after the other. Its patterns are the same objects each time: thousands of new ones for each batch
+ * had a thread collect garbage for a quarter of its time.
+ */
+export class PatternWindow {
+  #pane: Pane | undefined;
+  readonly #patterns: PackedPattern[] = [];
+
+  /** The patterns of a batch, which are no longer those of the batch before. */
+  over(packed: PackedPatterns): readonly Pattern[] {
+    const { rows, instants } = packed;
+    this.#pane = Object.assign(this.#pane ?? {}, paneOver(packed));
+    const pane = this.#pane;
+    const patterns = this.#patterns;
+    let row = 0;
+    for (let number = 0; number < instants.length; number += 1) {
+      const pattern = patterns[number];
+      if (pattern) pattern.move(row, number);
+      else patterns.push(new PackedPattern(pane, row, number));
+      row += ROW.texts + 2 * ((rows[row + ROW.tags] ?? 0) + (rows[row + ROW.agents] ?? 0));
+    }
+    return patterns.slice(0, instants.length);
+  }
+}
+
+/** Makes what it is asked for each time: nearly none is asked for all. It is its own hash, too. */
+class PackedPattern implements Pattern, IdHash {
+  readonly #pane: Pane;
+  #row: number;
+  #number: number;
+
+  constructor(pane: Pane, row: number, number: number) {
+    this.#pane = pane;
+    this.#row = row;
+    this.#number = number;
+  }
+
+  move(row: number, number: number): void {
     this.#row = row;
     this.#number = number;
   }
 
   get instant(): bigint {
-    return this.#packed.instants[this.#number] ?? 0n;
+    return this.#pane.packed.instants[this.#number] ?? 0n;
   }
 
   get id(): string {
@@ -90,11 +128,19 @@ class PackedPattern implements Pattern {
   }
 
   get hash(): IdHash {
-    return { high: this.#at(ROW.hash), low: this.#at(ROW.hash + 1) };
+    return this;
+  }
+
+  get high(): number {
+    return this.#pane.signed[this.#row + ROW.hash] ?? 0;
+  }
+
+  get low(): number {
+    return this.#pane.signed[this.#row + ROW.hash + 1] ?? 0;
   }
 
   get type(): string {
-    return this.#packed.words[this.#at(ROW.type)] ?? "";
+    return this.#pane.packed.words[this.#at(ROW.type)] ?? "";
   }
 
   get timestamp(): string {
@@ -122,7 +168,7 @@ class PackedPattern implements Pattern {
   }
 
   get line(): Uint8Array {
-    return this.#bytes.subarray(this.#at(ROW.line), this.#at(ROW.line + 1));
+    return this.#pane.bytes.subarray(this.#at(ROW.line), this.#at(ROW.line + 1));
   }
 
   get lineBytes(): number {
@@ -130,13 +176,13 @@ class PackedPattern implements Pattern {
   }
 
   #at(place: number): number {
-    return this.#packed.rows[this.#row + place] ?? 0;
+    return this.#pane.packed.rows[this.#row + place] ?? 0;
   }
 
   #text(place: number): string | undefined {
     const [start, end] = [this.#at(place), this.#at(place + 1)];
-    if (start === IS_WORD) return this.#packed.words[end];
-    return start === 0 ? undefined : textAt(this.#bytes, start, end);
+    if (start === IS_WORD) return this.#pane.packed.words[end];
+    return start === 0 ? undefined : textAt(this.#pane.bytes, start, end);
   }
 
   /** Each once. */
@@ -171,15 +217,15 @@ export class PatternPacker {
   addScanned(scanner: LineScanner, instant: bigint, start: number, end: number): void {
     const { places, tags } = scanner;
     const hash = hashId(scanner.charactersOf(ID_SLOT) ?? "");
-    const row = this.#begin(instant, start, end, hash, scanner.type, tags.length / 2 + AGENTS.length);
+    const row = this.#begin(instant, start, end, hash, scanner.type, scanner.tagCount + AGENTS.length);
     const rows = this.#rows;
     for (let at = 0; at < 2 * ROW_SLOTS; at += 1) rows[row + ROW.slots + at] = places[at] ?? 0;
     let at = row + ROW.texts;
-    for (const bound of tags) {
-      rows[at] = bound;
+    for (let bound = 0; bound < 2 * scanner.tagCount; bound += 1) {
+      rows[at] = tags[bound] ?? 0;
       at += 1;
     }
-    rows[row + ROW.tags] = tags.length / 2;
+    rows[row + ROW.tags] = scanner.tagCount;
     let agents = 0;
     for (const slot of AGENTS) {
       const from = places[2 * slot] ?? 0;

@@ -44,6 +44,8 @@ import type { Characters } from "./timestamp.ts";
 
 const TYPE_SLOT = slotOf("pattern_type");
 const TAGS_SLOT = slotOf("context.tags");
+/** Two numbers a tag: room that lines with more of them made is not kept. */
+const MOST_TAGS_KEPT = 256;
 
 interface Type {
   readonly name: string;
@@ -54,8 +56,9 @@ interface Type {
 export class LineScanner extends JsonScanner {
   /** Where the text of each slot begins and ends, without its quotes; 0 for one that is not there. */
   readonly places = new Uint32Array(2 * SLOTS.length);
-  /** Likewise for each tag. */
+  /** Likewise for each tag, `tagCount` of them: behind those stand a longer line's. */
   readonly tags: number[] = [];
+  tagCount = 0;
   readonly #root: Fields;
   readonly #types: readonly Type[];
   readonly #view = new PlainText();
@@ -83,7 +86,8 @@ export class LineScanner extends JsonScanner {
     this.#type = undefined;
     this.#dataAt = 0;
     this.places.fill(0);
-    this.tags.length = 0;
+    this.tagCount = 0;
+    if (this.tags.length > MOST_TAGS_KEPT) this.tags.length = 0;
     let at = this.begin(bytes, start, end);
     if (bytes[at] !== OPEN_OBJECT) return false;
     at = this.#object(at + 1, this.#root);
@@ -107,7 +111,7 @@ export class LineScanner extends JsonScanner {
 
   tagTexts(): string[] {
     const texts: string[] = [];
-    for (let at = 0; at < this.tags.length; at += 2) {
+    for (let at = 0; at < 2 * this.tagCount; at += 2) {
       texts.push(textAt(this.bytes, this.tags[at] ?? 0, this.tags[at + 1] ?? 0));
     }
     return texts;
@@ -222,7 +226,7 @@ export class LineScanner extends JsonScanner {
       const start = at + 1;
       at = this.#valueOf(at, item);
       if (at === NO) return NO;
-      if (slot === TAGS_SLOT) this.tags.push(start, at - 1);
+      if (slot === TAGS_SLOT) this.#noteTag(start, at - 1);
       at = this.gap(at);
       if (bytes[at] === CLOSE_LIST) break;
       if (bytes[at] !== COMMA) return NO;
@@ -230,5 +234,11 @@ export class LineScanner extends JsonScanner {
     }
     this.closes();
     return at + 1;
+  }
+
+  #noteTag(start: number, end: number): void {
+    this.tags[2 * this.tagCount] = start;
+    this.tags[2 * this.tagCount + 1] = end;
+    this.tagCount += 1;
   }
 }

@@ -64,16 +64,24 @@ const OUTCOMES = ["stored", "replaced", "superseded"] as const satisfies readonl
 
 /** A batch's outcomes as they cross: a number each. */
 export function packOutcomes(outcomes: readonly Outcome[]): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(outcomes, (outcome) => OUTCOMES.indexOf(outcome));
+  const packed = new Uint8Array(outcomes.length);
+  let at = 0;
+  for (const outcome of outcomes) {
+    packed[at] = OUTCOMES.indexOf(outcome);
+    at += 1;
+  }
+  return packed;
 }
 
 export function unpackOutcomes(packed: Uint8Array): Outcome[] {
-  return Array.from(packed, (number) => {
+  const outcomes: Outcome[] = [];
+  for (const number of packed) {
     const outcome = OUTCOMES[number];
     if (outcome === undefined)
       throw new PatterndError("internal", `the store answered with outcome ${number}`);
-    return outcome;
-  });
+    outcomes.push(outcome);
+  }
+  return outcomes;
 }
 
 /** An error without its class, which does not survive the crossing. */

@@ -1,7 +1,7 @@
 /** A store in a thread of its own: answers one call after the other, and between the steps of a long one. */
 import { parentPort, workerData } from "node:worker_threads";
 import { isReusable } from "../pattern/batch-memory.ts";
-import { type PackedPatterns, unpackPatterns } from "../pattern/pack.ts";
+import { type PackedPatterns, PatternWindow } from "../pattern/pack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
 import { openStore } from "./open.ts";
 import {
@@ -24,9 +24,11 @@ function reply(message: Reply, moved: readonly ArrayBuffer[] = []): void {
 /** Of the write that is done at the moment. */
 let syncMs: number | undefined;
 
+const shown = new PatternWindow();
+
 async function write(backend: Backend, patterns: PackedPatterns): Promise<Written> {
   syncMs = undefined;
-  const outcomes = packOutcomes(await backend.write(unpackPatterns(patterns)));
+  const outcomes = packOutcomes(await backend.write(shown.over(patterns)));
   return { outcomes, syncMs, spent: isReusable(patterns.bytes) ? patterns.bytes : undefined };
 }
 

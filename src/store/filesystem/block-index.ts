@@ -28,7 +28,7 @@ export interface Block extends Range {
   readonly oldest: bigint;
   readonly newest: bigint;
   /** High and low of each line's id, or of NO_ID. */
-  readonly hashes: Uint32Array;
+  readonly hashes: Int32Array;
 }
 
 /** Which segment an index was made for. */
@@ -83,7 +83,7 @@ export function* decodeBlocks(
     const lines = bytes.readUInt32LE(at + 4);
     const end = at + BLOCK_HEAD_BYTES + lines * HASH_BYTES;
     if (end > bytes.length || crc32(bytes.subarray(at + 4, end)) !== bytes.readUInt32LE(at)) return;
-    const hashes = new Uint32Array(2 * lines);
+    const hashes = new Int32Array(2 * lines);
     new Uint8Array(hashes.buffer).set(bytes.subarray(at + BLOCK_HEAD_BYTES, end));
     const block: Block = {
       from: bytes.readDoubleLE(at + 8),
@@ -148,13 +148,13 @@ export function firstLineOf(fd: number): number | undefined {
 }
 
 /** The numbers of the lines of a block that may have the id with this hash, the last first. */
-export function* linesWith(hashes: Uint32Array, { high, low }: IdHash): Generator<number, void> {
+export function* linesWith(hashes: Int32Array, { high, low }: IdHash): Generator<number, void> {
   for (let at = hashes.lastIndexOf(low); at > 0; at = hashes.lastIndexOf(low, at - 1)) {
     if (at % 2 === 1 && hashes[at - 1] === high) yield (at - 1) / 2;
   }
 }
 
-export function hasLineWith(hashes: Uint32Array, hash: IdHash): boolean {
+export function hasLineWith(hashes: Int32Array, hash: IdHash): boolean {
   return !linesWith(hashes, hash).next().done;
 }
 

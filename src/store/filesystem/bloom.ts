@@ -6,9 +6,16 @@
 import type { IdHash } from "../../pattern/id-hash.ts";
 
 const WORDS = 8;
-const SALTS = [
-  0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31,
-] as const;
+const SALTS = Int32Array.of(
+  0x47b6137b,
+  0x44974d91,
+  0x8824ad5b,
+  0xa2b7289d,
+  0x705495c7,
+  0x2df1424b,
+  0x9efc4947,
+  0x5c6bfb31,
+);
 
 export class BloomFilter {
   readonly capacity: number;
@@ -26,26 +33,41 @@ export class BloomFilter {
     return this.#words.byteLength;
   }
 
-  add(hash: IdHash): void {
-    let at = this.#block(hash);
-    for (const salt of SALTS) {
-      this.#words[at] = (this.#words[at] ?? 0) | (1 << (Math.imul(hash.low, salt) >>> 27));
-      at += 1;
+  add({ high, low }: IdHash): void {
+    this.#add(high, low);
+  }
+
+  /** High and low of each; NO_ID is none. */
+  addAll(hashes: Int32Array): void {
+    for (let at = 0; at < hashes.length; at += 2) {
+      const high = hashes[at] ?? 0;
+      const low = hashes[at + 1] ?? 0;
+      if (high !== 0 || low !== 0) this.#add(high, low);
     }
   }
 
-  has(hash: IdHash): boolean {
-    let at = this.#block(hash);
-    for (const salt of SALTS) {
-      if (((this.#words[at] ?? 0) & (1 << (Math.imul(hash.low, salt) >>> 27))) === 0) return false;
-      at += 1;
+  has({ high, low }: IdHash): boolean {
+    const block = this.#block(high);
+    for (let word = 0; word < WORDS; word += 1) {
+      if (((this.#words[block + word] ?? 0) & bitOf(low, word)) === 0) return false;
     }
     return true;
   }
 
-  #block(hash: IdHash): number {
-    return Math.floor((hash.high * this.#blocks) / 2 ** 32) * WORDS;
+  #add(high: number, low: number): void {
+    const block = this.#block(high);
+    for (let word = 0; word < WORDS; word += 1) {
+      this.#words[block + word] = (this.#words[block + word] ?? 0) | bitOf(low, word);
+    }
   }
+
+  #block(high: number): number {
+    return Math.floor(((high >>> 0) * this.#blocks) / 2 ** 32) * WORDS;
+  }
+}
+
+function bitOf(low: number, word: number): number {
+  return 1 << (Math.imul(low, SALTS[word] ?? 0) >>> 27);
 }
 
 /** A filter that grows: when the last part is full a larger one is begun, and no key has to be added again. */
@@ -84,6 +106,7 @@ export class GrowingFilter {
   }
 
   has(hash: IdHash): boolean {
-    return this.#parts.some((part) => part.has(hash));
+    for (const part of this.#parts) if (part.has(hash)) return true;
+    return false;
   }
 }

@@ -84,7 +84,7 @@ function countBlock(block: DayBlock, replaced: readonly number[], counting: Coun
   });
 }
 
-function patternsIn(hashes: Uint32Array): number {
+function patternsIn(hashes: Int32Array): number {
   let patterns = 0;
   for (let line = 0; line < hashes.length / 2; line += 1) if (hashAt(hashes, line) !== NO_ID) patterns += 1;
   return patterns;

@@ -31,7 +31,7 @@ export interface OpenSegment extends OpenFile {
 export interface DayBlock extends Range {
   readonly segment: OpenSegment;
   /** Hashes of its lines' ids; undefined where no index says what is there. */
-  readonly hashes: Uint32Array | undefined;
+  readonly hashes: Int32Array | undefined;
   /** No line is older or newer. */
   readonly oldest: bigint;
   readonly newest: bigint;

@@ -6,6 +6,7 @@
 import { closeSync, openSync, rmSync, statSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
 import { hashAt, hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
+import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type Block, firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
@@ -20,6 +21,9 @@ const BITS_PER_ID = 16;
 /** How many ids the filter over everything has room for beyond those that are there. */
 const SPARE = 16 * 1024;
 const NO_SPAN: Span = { oldest: 0n, newest: 0n };
+
+/** As far as an index needs it. */
+type NewLine = Pick<Pattern, "hash" | "instant" | "lineBytes">;
 
 /** A line that may have the id that is looked for. */
 export interface MaybeKnown {
@@ -71,14 +75,18 @@ export class IdIndex {
     });
   }
 
-  /** A line that was appended: it counts, whatever fails now. */
-  add(segment: Segment, hash: IdHash, instant: bigint, end: number): void {
-    this.#note(hash);
+  /** Lines that were appended one behind the other, the first one at `start`: they count, whatever fails now. */
+  add(segment: Segment, lines: readonly NewLine[], start: number): void {
+    for (const { hash } of lines) this.#note(hash);
     if (this.#unread.has(segment)) return;
     try {
       this.#trusting(segment, (ids) => {
-        // An index that had to be made anew has read the line already.
-        if (end > ids.end) ids.add(hash, { oldest: instant, newest: instant }, end);
+        let end = start;
+        for (const { hash, instant, lineBytes } of lines) {
+          end += lineBytes + 1;
+          // An index that had to be made anew has read the line already.
+          if (end > ids.end) ids.add(hash, instant, instant, end);
+        }
       });
     } catch (error) {
       this.#unread.add(segment);
@@ -176,7 +184,7 @@ export class IdIndex {
     this.#next?.add(hash);
   }
 
-  #noteAll(hashes: Uint32Array): void {
+  #noteAll(hashes: Int32Array): void {
     for (let line = 0; line < hashes.length / 2; line += 1) this.#next?.add(hashAt(hashes, line));
   }
 
@@ -231,7 +239,7 @@ export class IdIndex {
           const stored = readStored(line, this.#zone);
           const hash = stored ? hashId(stored.id) : NO_ID;
           const span = stored ? { oldest: stored.instant, newest: stored.instant } : NO_SPAN;
-          ids.add(hash, span, offset + line.length + 1);
+          ids.add(hash, span.oldest, span.newest, offset + line.length + 1);
           if (stored) note(hash);
         });
         if (segment.compressed) ids.endBlock();

@@ -48,7 +48,7 @@ export function* copy(
       } else if (isReplaced) moved.replaced += 1;
       else {
         const { end, endsBlock } = out.addLine(line);
-        ids.add(hash, span, end);
+        ids.add(hash, span.oldest, span.newest, end);
         if (endsBlock) ids.endBlock();
         moved.kept += 1;
       }

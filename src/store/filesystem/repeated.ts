@@ -83,7 +83,7 @@ function readDay(root: string, day: number, zone: Zone, visit: VisitPattern): vo
 /** 53 bits, as many as a number holds. */
 function shortHash(id: string): number {
   const { high, low } = hashId(id);
-  return high * 2 ** 21 + (low >>> 11);
+  return (high >>> 0) * 2 ** 21 + (low >>> 11);
 }
 
 class Hashes {

@@ -25,6 +25,7 @@ const BLOCK_BYTES = 64 * 1024;
 /** Lines to a filter: a look-up that the filter does not rule out reads the hashes of so many. */
 const GROUP_LINES = 16 * 1024;
 const SMALLEST_GROUP = 64;
+const FIRST_HASHES = 32;
 const BITS_PER_ID = 8;
 
 /** An index file does not hold what was written to it: it is to be made anew from its segment. */
@@ -65,11 +66,13 @@ export class SegmentIds {
   #fileBytes = 0;
   /** Complete, and not in the file yet. */
   #recent: Block[] = [];
-  /** The block that is not complete. */
-  #hashes: number[] = [];
+  /** Of the block that is not complete: high and low of each line. */
+  #hashes = new Int32Array();
+  #lines = 0;
   #from = 0;
   #to = 0;
-  #span = NOTHING;
+  #oldest = NOTHING.oldest;
+  #newest = NOTHING.newest;
   #patterns = 0;
 
   constructor(file: IndexFile) {
@@ -110,18 +113,14 @@ export class SegmentIds {
   }
 
   /** The next line, which ends at `end` in the text; NO_ID for one that is no pattern. */
-  add(hash: IdHash, { oldest, newest }: Span, end: number): void {
-    this.#hashes.push(hash.high, hash.low);
+  add(hash: IdHash, oldest: bigint, newest: bigint, end: number): void {
+    this.#push(hash);
     this.#to = end;
     if (hash !== NO_ID) {
       this.#addToGroup(hash);
       this.#patterns += 1;
-      if (oldest < this.#span.oldest || newest > this.#span.newest) {
-        this.#span = {
-          oldest: oldest < this.#span.oldest ? oldest : this.#span.oldest,
-          newest: newest > this.#span.newest ? newest : this.#span.newest,
-        };
-      }
+      if (oldest < this.#oldest) this.#oldest = oldest;
+      if (newest > this.#newest) this.#newest = newest;
     }
     if (this.#file.endsBlocks && end - this.#from >= BLOCK_BYTES) this.endBlock();
   }
@@ -130,9 +129,10 @@ export class SegmentIds {
     const block = this.#openBlock();
     if (!block) return;
     this.#recent.push(block);
-    this.#hashes = [];
+    this.#lines = 0;
     this.#from = this.#to;
-    this.#span = NOTHING;
+    this.#oldest = NOTHING.oldest;
+    this.#newest = NOTHING.newest;
     if ((this.#groups.at(-1)?.lines ?? 0) < GROUP_LINES) return;
     const position = this.#recent.reduce((end, one) => end + sizeOf(one), this.#fileBytes || HEAD_BYTES);
     this.#beginGroup(position, SMALLEST_GROUP);
@@ -201,8 +201,21 @@ export class SegmentIds {
   }
 
   #openBlock(): Block | undefined {
-    if (this.#hashes.length === 0) return undefined;
-    return { from: this.#from, to: this.#to, ...this.#span, hashes: Uint32Array.from(this.#hashes) };
+    if (this.#lines === 0) return undefined;
+    const [from, to, oldest, newest] = [this.#from, this.#to, this.#oldest, this.#newest];
+    return { from, to, oldest, newest, hashes: this.#hashes.slice(0, 2 * this.#lines) };
+  }
+
+  #push({ high, low }: IdHash): void {
+    const at = 2 * this.#lines;
+    if (at === this.#hashes.length) {
+      const larger = new Int32Array(Math.max(FIRST_HASHES, 2 * at));
+      larger.set(this.#hashes);
+      this.#hashes = larger;
+    }
+    this.#hashes[at] = high;
+    this.#hashes[at + 1] = low;
+    this.#lines += 1;
   }
 
   #beginGroup(position: number, capacity: number): Group {
@@ -220,9 +233,7 @@ export class SegmentIds {
     }
     // The hash is in the block that is not complete already.
     group.filter = new BloomFilter(2 * group.filter.capacity, BITS_PER_ID);
-    for (const block of this.#blocksFrom(group.position)) {
-      for (const known of hashesOf(block)) group.filter.add(known);
-    }
+    for (const { hashes } of this.#blocksFrom(group.position)) group.filter.addAll(hashes);
   }
 
   /** The file's from there on, and those that are not in it. */

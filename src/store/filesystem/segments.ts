@@ -27,11 +27,13 @@ interface Line {
   readonly lineBytes: number;
 }
 
+const NO_LINE: Line = { line: new Uint8Array(), lineBytes: 0 };
+
 /** What one batch adds to one file. */
-export class Addition {
+export class Addition<L extends Line = Line> {
   readonly path: string;
   readonly before: number;
-  readonly #lines: Line[] = [];
+  readonly #lines: L[] = [];
   #bytes = 0;
 
   constructor(path: string, before: number) {
@@ -43,8 +45,12 @@ export class Addition {
     return this.before + this.#bytes;
   }
 
+  get lines(): readonly L[] {
+    return this.#lines;
+  }
+
   /** Returns where the line begins. */
-  add(line: Line): number {
+  add(line: L): number {
     const offset = this.end;
     this.#lines.push(line);
     this.#bytes += line.lineBytes + 1;
@@ -54,7 +60,9 @@ export class Addition {
   /** In pieces, each to be written before the next one is made in the same memory. */
   *pieces(room: Buffer): Generator<Uint8Array, void> {
     let end = 0;
-    for (const { line, lineBytes } of this.#lines) {
+    // Not for-of: of every line that would leave garbage here.
+    for (let at = 0; at < this.#lines.length; at += 1) {
+      const { line, lineBytes } = this.#lines[at] ?? NO_LINE;
       if (lineBytes >= room.length - end) {
         yield room.subarray(0, end);
         end = 0;

@@ -15,19 +15,13 @@ import { markLine, type Place, replacedPath } from "./replaced.ts";
 import { Addition, type Segment, Segments } from "./segments.ts";
 import { Upkeep } from "./upkeep.ts";
 
-/** A line that is to be written. */
-interface NewLine extends Location {
-  readonly pattern: Pattern;
-}
-
 /** A version that the batch has come to; `location` is what it leaves to be marked, if anything is. */
 type Coming = Omit<Version, "location"> & { readonly location: Location | undefined };
 
 /** What a batch will do, decided before anything is written. */
 class Plan {
   readonly outcomes: Outcome[] = [];
-  readonly files = new Map<Segment, Addition>();
-  readonly lines: NewLine[] = [];
+  readonly files = new Map<Segment, Addition<Pattern>>();
   /** By the path of the day's file. */
   readonly marks = new Map<string, Addition>();
   readonly replaced: Place[] = [];
@@ -81,9 +75,10 @@ export class SegmentWriter {
     for (const pattern of patterns) plan.outcomes.push(this.#decide(pattern, plan));
     this.#append([...plan.marks.values()], [...plan.files.values()], plan);
     for (const [segment, addition] of plan.files) segment.size = addition.end;
-    for (const { pattern, segment, offset } of plan.lines)
-      this.#ids.add(segment, pattern.hash, pattern.instant, offset + pattern.lineBytes + 1);
-    for (const segment of plan.files.keys()) this.#ids.flush(segment);
+    for (const [segment, { lines, before }] of plan.files) {
+      this.#ids.add(segment, lines, before);
+      this.#ids.flush(segment);
+    }
     for (const place of plan.replaced) this.#known.noteReplaced(place);
     return plan.outcomes;
   }
@@ -135,7 +130,7 @@ export class SegmentWriter {
     // A version that another one of the batch replaces is not written: a crash could leave it, or the one before it,
     // beside the last one, since each file of a batch comes by itself.
     const isPassing = isDouble && plan.doubles.isPassing(pattern);
-    const location = isPassing ? last?.location : this.#plan(pattern, plan);
+    const location = isPassing ? last?.location : this.#plan(pattern, plan, isDouble || last !== undefined);
     if (!isPassing && last?.location && location)
       this.#mark(last.location, location, pattern.lineBytes + 1, plan);
     if (isDouble) plan.versions.set(pattern.id, { location, instant: pattern.instant, line: pattern.line });
@@ -147,13 +142,16 @@ export class SegmentWriter {
     return this.#ids.mayHold(hash) ? this.#known.find(pattern.id, hash) : undefined;
   }
 
-  #plan(pattern: Pattern, plan: Plan): Location {
+  /** Says where the line will stand if that is wanted: of most lines nobody wants to know. */
+  #plan(pattern: Pattern, plan: Plan, isWanted: boolean): Location | undefined {
     const segment = this.#segments.at(plan.dayOf(pattern.instant), pattern.type);
-    const addition = plan.files.get(segment) ?? new Addition(segment.path, segment.size);
-    plan.files.set(segment, addition);
-    const line = { pattern, segment, offset: addition.add(pattern) };
-    plan.lines.push(line);
-    return line;
+    let addition = plan.files.get(segment);
+    if (!addition) {
+      addition = new Addition(segment.path, segment.size);
+      plan.files.set(segment, addition);
+    }
+    const offset = addition.add(pattern);
+    return isWanted ? { segment, offset } : undefined;
   }
 
   #mark({ segment, offset }: Location, by: Location, bytes: number, plan: Plan): void {

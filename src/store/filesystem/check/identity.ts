@@ -49,7 +49,7 @@ export function compareVersions(a: Version, b: Version): number {
 }
 
 export function hashKey({ high, low }: IdHash): bigint {
-  return (BigInt(high) << 32n) | BigInt(low);
+  return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 }
 
 class Hashes {
