@@ -176,3 +176,18 @@ describe("the scanner", () => {
     expect(wide.scan(line, 0, line.length - 1)).toBe(false);
   });
 });
+
+test("each character means the same wherever it stands in a text, and whatever stands around it", () => {
+  for (let code = 0; code < 0x180; code += 1) {
+    for (let at = 0; at < 8; at += 1) {
+      for (const filler of ["a", "~", " ", "é"]) {
+        const name = `${filler.repeat(at)}${String.fromCharCode(code)}${filler.repeat(8 - at)}`;
+        const value = { ...whole("agent_usage"), context: { project_name: "@" } };
+        const line = Buffer.from(JSON.stringify(value).replace("@", name));
+        const isPattern = parser.parseLine(line).kind === "pattern";
+        expect([name, scan(line)]).toEqual([name, isPattern]);
+        if (isPattern) expect(scannedFields().project).toBe(name);
+      }
+    }
+  }
+});

@@ -3,6 +3,7 @@
  * stands there, or NO. Behind the text there has to be a byte that no JSON text goes on with (a line's newline): then
  * no look at a byte needs a look at the end before it. Whether the bytes are UTF-8 is for the caller to know.
  */
+import { Literal } from "./literal.ts";
 import { MAX_DEPTH } from "./schema.ts";
 import type { Characters } from "./timestamp.ts";
 
@@ -12,9 +13,9 @@ export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 export const OPEN_LIST = 0x5b;
 export const CLOSE_LIST = 0x5d;
-export const TRUE = Buffer.from("true");
-export const FALSE = Buffer.from("false");
-export const NULL = Buffer.from("null");
+export const TRUE = new Literal("true");
+export const FALSE = new Literal("false");
+export const NULL = new Literal("null");
 /** There is no such thing here. */
 export const NO = -1;
 
@@ -29,6 +30,9 @@ const POINT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const E = 0x65;
+const F = 0x66;
+const N = 0x6e;
+export const T = 0x74;
 const U = 0x75;
 const LOWER_CASE = 0x20;
 const ESCAPABLE = new Set(Buffer.from('"\\/bfnrt'));
@@ -36,11 +40,14 @@ const ESCAPABLE = new Set(Buffer.from('"\\/bfnrt'));
 const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte >= SPACE && byte < 0x80 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
 );
+const HIGHEST_BITS = 0x80808080 | 0;
 /** So many digits are a safe integer whatever they are. */
 const SAFE_DIGITS = 15;
 
 export class JsonScanner {
   protected bytes: Buffer = Buffer.alloc(0);
+  /** The same bytes, to be read four at a time. */
+  protected view: DataView = new DataView(new ArrayBuffer(0));
   protected end = 0;
   /** Of the text that was read last: whether it is nothing but printable ASCII without escapes. */
   protected isPlain = false;
@@ -50,7 +57,10 @@ export class JsonScanner {
 
   /** Where the first value begins. */
   protected begin(bytes: Buffer, start: number, end: number): number {
-    this.bytes = bytes;
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
     this.end = end;
     this.#depth = 0;
     return this.gap(start);
@@ -71,14 +81,16 @@ export class JsonScanner {
     return this.bytes[at] === COLON ? this.gap(at + 1) : NO;
   }
 
-  protected word(at: number, word: Uint8Array): number {
-    return isAt(word, this.bytes, at) ? at + word.length : NO;
+  protected word(at: number, word: Literal): number {
+    return word.isAt(this.bytes, this.view, at) ? at + word.length : NO;
   }
 
   /** What stands for itself, up to what does not. */
   protected plain(from: number): number {
-    const { bytes } = this;
+    const { bytes, view } = this;
+    const lastWord = view.byteLength - 4;
     let at = from;
+    while (at <= lastWord && isPlainWord(view.getInt32(at, true))) at += 4;
     while (IS_PLAIN[bytes[at] ?? 0] === 1) at += 1;
     return at;
   }
@@ -117,11 +129,11 @@ export class JsonScanner {
         return this.#all(at + 1, CLOSE_OBJECT);
       case OPEN_LIST:
         return this.#all(at + 1, CLOSE_LIST);
-      case TRUE[0]:
+      case T:
         return this.word(at, TRUE);
-      case FALSE[0]:
+      case F:
         return this.word(at, FALSE);
-      case NULL[0]:
+      case N:
         return this.word(at, NULL);
       default:
         return this.numeral(at);
@@ -237,10 +249,19 @@ export class PlainText implements Characters {
   }
 }
 
-/** Whether this text stands there. */
-export function isAt(text: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  for (let at = 0; at < text.length; at += 1) if (bytes[start + at] !== text[at]) return false;
-  return true;
+/**
+ * Whether all four bytes stand for themselves. Each term has a byte's highest bit set where one is less than a space, the
+ * quote, the backslash, or no ASCII (https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord).
+ */
+function isPlainWord(word: number): boolean {
+  const quote = word ^ 0x22222222;
+  const backslash = word ^ 0x5c5c5c5c;
+  const found =
+    ((word - 0x20202020) & ~word) |
+    ((quote - 0x01010101) & ~quote) |
+    ((backslash - 0x01010101) & ~backslash) |
+    word;
+  return (found & HIGHEST_BITS) === 0;
 }
 
 /** What a JSON text between its quotes says. */

@@ -11,7 +11,6 @@ import {
   CLOSE_OBJECT,
   COMMA,
   FALSE,
-  isAt,
   JsonScanner,
   NO,
   NULL,
@@ -19,9 +18,11 @@ import {
   OPEN_OBJECT,
   PlainText,
   QUOTE,
+  T,
   TRUE,
   textAt,
 } from "./json-scanner.ts";
+import { Literal } from "./literal.ts";
 import { anyPattern, type PatternSchema } from "./schema.ts";
 import {
   ANY_OBJECT,
@@ -49,7 +50,7 @@ const MOST_TAGS_KEPT = 256;
 
 interface Type {
   readonly name: string;
-  readonly bytes: Uint8Array;
+  readonly text: Literal;
   readonly data: Shape;
 }
 
@@ -72,7 +73,7 @@ export class LineScanner extends JsonScanner {
     this.#root = patternFields(anyPattern);
     this.#types = [...schemas].flatMap(([name, schema]) => {
       const data = dataShape(schema);
-      return data ? [{ name, bytes: Buffer.from(name), data }] : [];
+      return data ? [{ name, text: new Literal(name), data }] : [];
     });
   }
 
@@ -118,7 +119,7 @@ export class LineScanner extends JsonScanner {
   }
 
   #object(from: number, fields: Fields): number {
-    const { bytes } = this;
+    const { bytes, view } = this;
     let at = this.gap(from);
     let seen = 0;
     let field: Field | undefined;
@@ -126,12 +127,12 @@ export class LineScanner extends JsonScanner {
     for (let isFirst = true; !(isFirst && bytes[at] === CLOSE_OBJECT); isFirst = false) {
       if (bytes[at] !== QUOTE) return NO;
       const start = at + 1;
-      field = fields.expected(field, bytes, start);
+      field = fields.expected(field, bytes, view, start);
       if (field) at = start + field.name.length;
       else {
         at = this.plain(start);
         if (bytes[at] !== QUOTE) return NO;
-        field = fields.find(bytes, start, at);
+        field = fields.find(bytes, view, start, at);
       }
       at = this.colon(at + 1);
       if (at === NO) return NO;
@@ -159,7 +160,7 @@ export class LineScanner extends JsonScanner {
         return what.accepts?.(this.number) ? end : NO;
       }
       case BOOLEAN: {
-        const end = this.word(at, first === TRUE[0] ? TRUE : FALSE);
+        const end = this.word(at, first === T ? TRUE : FALSE);
         return end === NO ? this.#orNull(at, what) : end;
       }
       case OBJECT:
@@ -205,13 +206,13 @@ export class LineScanner extends JsonScanner {
     const length = end - start;
     if (this.isPlain && plainMin <= length && length <= plainMax) return true;
     for (const option of options)
-      if (option.length === length && isAt(option, this.bytes, start)) return true;
+      if (option.length === length && option.isAt(this.bytes, this.view, start)) return true;
     return accepts?.(textAt(this.bytes, start, end)) ?? true;
   }
 
   #readType(start: number, end: number): boolean {
     for (const type of this.#types) {
-      if (type.bytes.length !== end - start || !isAt(type.bytes, this.bytes, start)) continue;
+      if (type.text.length !== end - start || !type.text.isAt(this.bytes, this.view, start)) continue;
       this.#type = type;
       return true;
     }

@@ -4,7 +4,7 @@
  * valibot that is not known here fails when the schema is compiled, at start.
  */
 import { PatterndError } from "../errors.ts";
-import { isAt } from "./json-scanner.ts";
+import { Literal } from "./literal.ts";
 import { type Node, type Predicate, predicateOf, required } from "./predicate.ts";
 import { isObject, PLAIN_TEXT } from "./schema.ts";
 
@@ -50,13 +50,13 @@ export interface Shape {
   readonly plainMin: number;
   readonly plainMax: number;
   /** Texts that are accepted in any case. */
-  readonly options: readonly Uint8Array[];
+  readonly options: readonly Literal[];
   readonly fields: Fields | undefined;
   readonly item: Shape | undefined;
 }
 
 export interface Field {
-  readonly name: Uint8Array;
+  readonly name: Literal;
   /** Its bit among those that were seen. */
   readonly bit: number;
   readonly shape: Shape;
@@ -85,8 +85,8 @@ export class Fields {
     let bit = 1;
     let required = 0;
     for (const [key, shape] of shapes) {
-      const name = Buffer.from(key);
-      let at = hashKey(name, 0, name.length) & this.#mask;
+      const name = new Literal(key);
+      let at = hashKey(name.bytes, 0, name.length) & this.#mask;
       while (this.#table[at]) at = (at + 1) & this.#mask;
       this.#table[at] = { name, bit, shape, next: undefined };
       if (requiredKeys.has(key)) required |= bit;
@@ -96,19 +96,19 @@ export class Fields {
   }
 
   /** The field that stands at `start` if it is the one that the last sender had there: most senders keep an order. */
-  expected(before: Field | undefined, bytes: Uint8Array, start: number): Field | undefined {
+  expected(before: Field | undefined, bytes: Uint8Array, view: DataView, start: number): Field | undefined {
     this.#before = before;
     const field = before ? before.next : this.#first;
     if (!field || bytes[start + field.name.length] !== QUOTE) return undefined;
-    return isAt(field.name, bytes, start) ? field : undefined;
+    return field.name.isAt(bytes, view, start) ? field : undefined;
   }
 
   /** The field whose name stands from `start` to `end`. */
-  find(bytes: Uint8Array, start: number, end: number): Field | undefined {
+  find(bytes: Uint8Array, view: DataView, start: number, end: number): Field | undefined {
     for (let at = hashKey(bytes, start, end) & this.#mask; ; at = (at + 1) & this.#mask) {
       const field = this.#table[at];
       if (!field) return undefined;
-      if (field.name.length !== end - start || !isAt(field.name, bytes, start)) continue;
+      if (field.name.length !== end - start || !field.name.isAt(bytes, view, start)) continue;
       if (this.#before) this.#before.next = field;
       else this.#first = field;
       return field;
@@ -195,9 +195,9 @@ function shapeOf(node: Node, path: string): Shape {
 /** However short or long it is, nothing is known of a plain text. */
 const NEVER_PLAIN = { plainMin: Number.POSITIVE_INFINITY };
 
-function optionsOf(node: Node): Uint8Array[] {
+function optionsOf(node: Node): Literal[] {
   return required(node.options).flatMap((option) =>
-    typeof option === "string" ? [Buffer.from(option)] : [],
+    typeof option === "string" ? [new Literal(option)] : [],
   );
 }
 
