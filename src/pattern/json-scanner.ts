@@ -231,7 +231,7 @@ export class JsonScanner {
   }
 }
 
-/** Printable ASCII in bytes, read like a string without being made one. */
+/** Printable ASCII in bytes, read like a string without being made one. Behind its end stands NO, always a small number. */
 export class PlainText implements Characters {
   length = 0;
   #bytes: Uint8Array = new Uint8Array();
@@ -245,7 +245,7 @@ export class PlainText implements Characters {
   }
 
   charCodeAt(index: number): number {
-    return index < this.length ? (this.#bytes[this.#start + index] ?? 0) : Number.NaN;
+    return index < this.length ? (this.#bytes[this.#start + index] ?? 0) : NO;
   }
 }
 

@@ -2,7 +2,7 @@
  * A batch as it crosses to another thread: the lines as they came, in one buffer that is moved and never copied, and
  * for each pattern a row of numbers that says where everything stands there. A text is made of it where one is needed.
  */
-import { hashId, type IdHash } from "./id-hash.ts";
+import type { IdHash } from "./id-hash.ts";
 import { textAt } from "./json-scanner.ts";
 import type { Pattern } from "./pattern.ts";
 import type { LineScanner } from "./scan.ts";
@@ -216,7 +216,7 @@ export class PatternPacker {
   /** The line from `start` to `end`, which the scanner has just read. */
   addScanned(scanner: LineScanner, instant: bigint, start: number, end: number): void {
     const { places, tags } = scanner;
-    const hash = hashId(scanner.charactersOf(ID_SLOT) ?? "");
+    const hash = scanner.hashOf(ID_SLOT);
     const row = this.#begin(instant, start, end, hash, scanner.type, scanner.tagCount + AGENTS.length);
     const rows = this.#rows;
     for (let at = 0; at < 2 * ROW_SLOTS; at += 1) rows[row + ROW.slots + at] = places[at] ?? 0;

@@ -6,6 +6,7 @@
  * looks again with `JSON.parse` and valibot, which also have the words. It must never say yes to one that is none:
  * that is a property test.
  */
+import { hashId, hashOfBytes, type IdHash } from "./id-hash.ts";
 import {
   CLOSE_LIST,
   CLOSE_OBJECT,
@@ -108,6 +109,15 @@ export class LineScanner extends JsonScanner {
     if (start === 0) return undefined;
     const end = this.places[2 * slot + 1] ?? start;
     return this.plain(start) === end ? this.#view.on(this.bytes, start, end) : textAt(this.bytes, start, end);
+  }
+
+  /** Of an id. */
+  hashOf(slot: number): IdHash {
+    const start = this.places[2 * slot] ?? 0;
+    const end = this.places[2 * slot + 1] ?? start;
+    return this.plain(start) === end
+      ? hashOfBytes(this.bytes, start, end)
+      : hashId(textAt(this.bytes, start, end));
   }
 
   tagTexts(): string[] {

@@ -18,6 +18,7 @@ export const TIMESTAMP_FORM = "YYYY-MM-DD[Thh:mm[:ss[.fraction]]][Z|±hh:mm], a 
 /** A string, or what can be read like one. */
 export interface Characters {
   readonly length: number;
+  /** No number of a character behind the end. */
   charCodeAt(index: number): number;
 }
 
@@ -86,7 +87,20 @@ function readDate(text: Characters): number {
   const day = digits(text, 8, 10);
   if (text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH) return Number.NaN;
   if (!(year >= FIRST_YEAR && year <= LAST_YEAR && month >= 1 && month <= 12)) return Number.NaN;
-  return day >= 1 && day <= daysIn(year, month) ? Date.UTC(year, month - 1, day) : Number.NaN;
+  return day >= 1 && day <= daysIn(year, month) ? dayMsOf(year, month, day) : Number.NaN;
+}
+
+/** The day that was asked for last, and when it began: most patterns come on the day of the one before. */
+let lastDay = 0;
+let lastDayMs = 0;
+
+function dayMsOf(year: number, month: number, day: number): number {
+  const asked = (year * 16 + month) * 32 + day;
+  if (asked !== lastDay) {
+    lastDayMs = Date.UTC(year, month - 1, day);
+    lastDay = asked;
+  }
+  return lastDayMs;
 }
 
 /** What stands from `at` to the end, as milliseconds east of UTC; NaN if it is no offset. */
