@@ -3,7 +3,7 @@
  * ones: dist/patternd.cjs is the command with what `emit` and `--help` need, dist/daemon.cjs is `patternd start`, and the
  * threads' programs stand where they were compiled. The rest stays as it was compiled.
  */
-import { chmodSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { build } from "esbuild";
@@ -37,52 +37,63 @@ const onlyFrom = (importers) => ({
   },
 });
 
-const inOneFile = (entry, outfile, options) =>
-  build({
-    entryPoints: [join(DIST, entry)],
-    outfile: join(DIST, outfile),
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    // jsonc-parser's CommonJS form loads its parts in a way that no bundler sees.
-    mainFields: ["module", "main"],
-    // What has binaries is found by Node; sketches-js would want the other one for what nobody asks it for.
-    external: ["better-sqlite3", "protobufjs/minimal"],
-    minifySyntax: true,
-    minifyWhitespace: true,
-    logLevel: "warning",
-    ...options,
-  });
+const COMMON = {
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  // jsonc-parser's CommonJS form loads its parts in a way that no bundler sees.
+  mainFields: ["module", "main"],
+  // What has binaries is found by Node; sketches-js would want the other one for what nobody asks it for.
+  external: ["better-sqlite3", "protobufjs/minimal"],
+  minifySyntax: true,
+  logLevel: "warning",
+};
 
 /** `parts`: which module loads which later. */
-const program = (entry, outfile, parts) =>
-  inOneFile(entry, outfile, {
+const program = (entry, outfile, parts, options = {}) =>
+  build({
+    ...COMMON,
+    ...options,
+    entryPoints: [join(DIST, entry)],
+    outfile: join(DIST, outfile),
     format: "cjs",
     define: { "import.meta.url": "fileUrl" },
     banner: { js: 'const fileUrl = require("node:url").pathToFileURL(__filename).href;' },
     plugins: [onlyFrom(parts), standing(DIST, "fileUrl")],
   });
 
-await program("cli/entry.js", "patternd.cjs", [
-  ["command.js", "./program.js"],
-  ["command.js", "./emit.js"],
-  ["emit.js", "./input.js"],
-  ["emit.js", "../ingest/numbered.js"],
-]);
-await program("cli/main.js", "daemon.cjs", [
-  ["command.js", "./program.js"],
-  ["program.js", "./start.js"],
-]);
-chmodSync(join(DIST, "patternd.cjs"), 0o755);
-
-for (const thread of ["store/worker.js", "store/background-worker.js", "pattern/worker.js"]) {
-  await inOneFile(thread, thread, {
-    format: "esm",
+/** All of a folder in one go: a file may be part of another one, too. */
+const threads = async (folder, names) => {
+  const files = names.map((name) => join(DIST, folder, name));
+  await build({
+    ...COMMON,
+    entryPoints: files,
+    outdir: join(DIST, folder),
     allowOverwrite: true,
+    format: "esm",
     // Packages of CommonJS form ask for Node's own modules in their way.
     banner: {
       js: 'import { createRequire as nodeRequire } from "node:module"; const require = nodeRequire(import.meta.url);',
     },
-    plugins: [standing(dirname(join(DIST, thread)), "import.meta.url")],
+    plugins: [standing(join(DIST, folder), "import.meta.url")],
   });
-}
+  // Of the files that were there before.
+  for (const file of files) rmSync(`${file}.map`);
+};
+
+const EMIT = [
+  ["command.js", "./program.js"],
+  ["command.js", "./emit.js"],
+  ["emit.js", "./input.js"],
+  ["emit.js", "../ingest/numbered.js"],
+];
+const START = [
+  ["command.js", "./program.js"],
+  ["program.js", "./start.js"],
+];
+// Agents wait for this one; of the daemon's, people read the lines of errors.
+await program("cli/entry.js", "patternd.cjs", EMIT, { minifyWhitespace: true });
+await program("cli/main.js", "daemon.cjs", START);
+chmodSync(join(DIST, "patternd.cjs"), 0o755);
+await threads("store", ["worker.js", "background-worker.js"]);
+await threads("pattern", ["worker.js"]);

@@ -107,7 +107,7 @@ async function start(
   const onClosed = () => upkeep?.ended();
   const opening = openPlaces({ config, log, onSynced, fail, onClosed }, releases);
   const [
-    { store, memory, spool, lock, releaseSpool },
+    { store, memory, spool, lock, endSpoolBy },
     [{ Observers }, { answersOf, serveAnswers }, { upkeepJobs }],
   ] = await Promise.all([opening, loadParts()]);
   const observers = new Observers(fail);
@@ -123,7 +123,7 @@ async function start(
   const queue = createQueue({ ...shared, parser, failures, count, fail, onFlushed });
   const summary = new Summary(log, () => queue.counts.snapshot());
   releases.push(() => summary.close());
-  releaseSpool(() => closeSpool(queue, spool, lock));
+  endSpoolBy(() => closeSpool(queue, spool, lock));
   releases.push(() => queue.stopDraining());
   queue.start();
 

@@ -1,6 +1,6 @@
 /** The package's command as it is installed: one file for what must start fast, the compiled rest behind it. */
 import { spawnSync } from "node:child_process";
-import { readFileSync, symlinkSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
@@ -55,6 +55,26 @@ test.each([["--help"], ["-h"], ["help"], ["--version"], ["emit", "--help"], ["qu
     expect(run(world, args)).toEqual(run(world, args, "", MAIN));
   },
 );
+
+test("for emit it needs nothing but itself", () => {
+  const world = createWorld();
+  const alone = join(world.folder, "dist", "patternd.cjs");
+  mkdirSync(join(world.folder, "dist"));
+  copyFileSync(BUNDLE, alone);
+  copyFileSync(new URL("package.json", ROOT), join(world.folder, "package.json"));
+  const input = '{"pattern_type":"agent_usage","data":{}}\n{"pattern_type":"agent_usage"}\n';
+  for (const [args, stdin] of [
+    [TASK, ""],
+    [["emit"], input],
+    [["emit", "--help"], ""],
+  ] as const) {
+    expect(run(world, args, stdin, alone)).toMatchObject({
+      status: 0,
+      stderr: expect.not.stringMatching(/Cannot find/),
+    });
+  }
+  expect(world.left()).toHaveLength(3);
+});
 
 test("it is found through the link that npm makes", () => {
   const world = createWorld();

@@ -136,6 +136,14 @@ describe.each(PAIRS)("from %s to %s", (fromKind, toKind) => {
     expect(new Set(hashes)).toEqual(new Set(await rig.use(from, (store) => store.forgotten())));
     expect(await migrate(from, to)).toMatchObject({ patterns: 1, written: 0 });
     expect(await rig.use(to, (store) => store.forgotten())).toHaveLength(2);
+
+    // A forgetting that was ended on its way: the id is remembered, its pattern is there.
+    const id = createHash("sha256").update("kept").digest("hex");
+    await rig.use(from, (store) => store.remember([id]));
+    expect(await rig.lines(from)).toEqual([kept]);
+    const other = rig.place(toKind);
+    expect(await migrate(from, other)).toMatchObject({ patterns: 0, written: 0 });
+    expect(await rig.lines(other)).toEqual([]);
   });
 
   test("a target with anything else is left as it is", async () => {

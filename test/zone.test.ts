@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { Zone } from "../src/pattern/zone.ts";
 
 const HOUR_MS = 3_600_000;
@@ -16,6 +16,21 @@ test.each([
   const zone = new Zone(id);
   expect(zone.toWallMs(Date.parse(instant))).toBe(Date.parse(wall));
   expect(zone.toEpochMs(Date.parse(wall))).toBe(Date.parse(instant));
+});
+
+test.each([
+  ["UTC", "UTC"],
+  ["", "UTC"],
+  ["Europe/Berlin", "Europe/Berlin"],
+  ["Nowhere/Else", "UTC"],
+])("where TZ is %j, it is %s", (TZ, id) => {
+  const before = process.env.TZ;
+  onTestFinished(() => {
+    if (before === undefined) delete process.env.TZ;
+    else process.env.TZ = before;
+  });
+  process.env.TZ = TZ;
+  expect(Zone.host().id).toBe(id);
 });
 
 test.each(["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe"])(

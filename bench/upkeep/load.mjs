@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
 const TICK_MS = 10;
-/** Ids are random as those of agents are: in an index each has its place on another page. */
+/** To be replaced by a random one, as those of agents are: in an index each has its place on another page. */
 export const ID = /"pattern_id":"[^"]*"/;
 
 /**

@@ -4,9 +4,10 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { PatterndError } from "../errors.ts";
-import { type PackedPatterns, unpackPatterns } from "../pattern/pack.ts";
+import type { PackedPatterns } from "../pattern/packed.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import type { Outcome } from "../pattern/settlement.ts";
+import { unpackPatterns } from "../pattern/unpack.ts";
 import { contentMatcher, type Filter } from "../store/filter.ts";
 
 const MAX_FOLLOWERS = 32;

@@ -25,14 +25,15 @@ export class ControlServer {
   static async listen({ load, onFailed }: Served, place: SocketPlace): Promise<ControlServer> {
     let loading: Promise<RequestListener> | undefined;
     const server = createServer(async (request, response) => {
+      loading ??= listener(load);
+      const attempt = loading;
       try {
-        loading ??= listener(load);
-        const answer = await loading;
+        const answer = await attempt;
         if (!response.destroyed) answer(request, response);
       } catch (error) {
-        loading = undefined;
+        if (loading === attempt) loading = undefined;
         onFailed(error);
-        response.destroy();
+        response.writeHead(500).end();
       }
     });
     server.maxConnections = MAX_CONNECTIONS;

@@ -1,11 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import { BatchMemory } from "./batch-memory.ts";
 import type { Lines } from "./lines.ts";
-import { firstIdOf, type PackedPatterns, PatternPacker } from "./pack.ts";
+import { PatternPacker } from "./pack.ts";
+import type { PackedPatterns } from "./packed.ts";
 import type { Parsed, PatternParser } from "./parse.ts";
 import type { Pattern } from "./pattern.ts";
 import type { ReceivedLine, Refusal } from "./settlement.ts";
 import { storedPattern } from "./stored.ts";
+import { firstIdOf } from "./unpack.ts";
 
 /** Parsed lines: the patterns among them in order, and the others by their place. */
 export interface ParsedLines<Patterns = PackedPatterns> {

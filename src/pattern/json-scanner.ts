@@ -231,7 +231,7 @@ export class JsonScanner {
   }
 }
 
-/** Printable ASCII in bytes, read like a string without being made one. Behind its end stands NO, always a small number. */
+/** Printable ASCII in bytes, read like a string without being made one. Behind its end stands NO: NaN would make slow numbers of all. */
 export class PlainText implements Characters {
   length = 0;
   #bytes: Uint8Array = new Uint8Array();

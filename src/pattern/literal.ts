@@ -1,6 +1,7 @@
-/** A text that is looked for in bytes, four at a time: half of what stands in a pattern are names that are known. */
+/** In bytes. */
 const WORD = 4;
 
+/** A text that is looked for in bytes, four at a time: half of what stands in a pattern are names that are known. */
 export class Literal {
   readonly bytes: Uint8Array;
   readonly length: number;

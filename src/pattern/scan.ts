@@ -63,7 +63,7 @@ export class LineScanner extends JsonScanner {
   tagCount = 0;
   readonly #root: Fields;
   readonly #types: readonly Type[];
-  readonly #view = new PlainText();
+  readonly #plainText = new PlainText();
   #type: Type | undefined;
   /** Where `data` begins, when it stands before the type that says what to ask of it. */
   #dataAt = 0;
@@ -108,10 +108,12 @@ export class LineScanner extends JsonScanner {
     const start = this.places[2 * slot] ?? 0;
     if (start === 0) return undefined;
     const end = this.places[2 * slot + 1] ?? start;
-    return this.plain(start) === end ? this.#view.on(this.bytes, start, end) : textAt(this.bytes, start, end);
+    return this.plain(start) === end
+      ? this.#plainText.on(this.bytes, start, end)
+      : textAt(this.bytes, start, end);
   }
 
-  /** Of an id. */
+  /** As `hashId` hashes the text of the slot, which has to be there. */
   hashOf(slot: number): IdHash {
     const start = this.places[2 * slot] ?? 0;
     const end = this.places[2 * slot + 1] ?? start;

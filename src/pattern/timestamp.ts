@@ -18,7 +18,7 @@ export const TIMESTAMP_FORM = "YYYY-MM-DD[Thh:mm[:ss[.fraction]]][Z|±hh:mm], a 
 /** A string, or what can be read like one. */
 export interface Characters {
   readonly length: number;
-  /** No number of a character behind the end. */
+  /** Behind the end NaN, or a negative number. */
   charCodeAt(index: number): number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * One store into another, line by line as it is, with what it was told to forget. Nothing but the stores themselves says how far a migration has
- * come: writes are idempotent, so that one that was killed is simply run again.
+ * One store into another, line by line as it is, with what it was told to forget. Nothing but the stores themselves
+ * says how far a migration has come: writes are idempotent, so that one that was killed is simply run again.
  */
 import { createHash } from "node:crypto";
 import { messageOf, PatterndError } from "../errors.ts";
@@ -8,6 +8,7 @@ import type { Pattern } from "../pattern/pattern.ts";
 import { storedPattern } from "../pattern/stored.ts";
 import { Zone } from "../pattern/zone.ts";
 import { type Backend, NotStorable, type OpenOptions, type Position, type StoreRepair } from "./backend.ts";
+import { ForgottenIds } from "./forgotten.ts";
 import { openStore, type StorePlace } from "./open.ts";
 
 /** Lines; a page ends earlier at PAGE_BYTES. The filesystem reads a whole day for each page. */
@@ -61,10 +62,12 @@ export async function migrate(
     try {
       const side = (store: Backend) => ({ store, zone: new Zone(timezone) });
       await checkTarget(side(source), side(target), onProgress);
+      const hashes = await source.forgotten();
       // First, so that nothing can come back into the target, however early its daemon starts.
-      await target.remember(await source.forgotten());
-      const written = await copy(side(source), target, onProgress);
-      return { ...(await verify(source, target, onProgress)), written, timezone };
+      await target.remember(hashes);
+      const forgotten = new ForgottenIds(hashes);
+      const written = await copy({ ...side(source), forgotten }, target, onProgress);
+      return { ...(await verify({ ...side(source), forgotten }, target, onProgress)), written, timezone };
     } finally {
       await target.close();
     }
@@ -76,6 +79,11 @@ export async function migrate(
 interface Side {
   readonly store: Backend;
   readonly zone: Zone;
+}
+
+interface Source extends Side {
+  /** A forgetting that was ended on its way has left patterns that are not to be copied. */
+  readonly forgotten: ForgottenIds;
 }
 
 async function openTarget(from: StorePlace, to: StorePlace, options: OpenOptions): Promise<Backend> {
@@ -116,13 +124,13 @@ async function checkTarget(
 }
 
 async function copy(
-  source: Side,
+  source: Source,
   target: Backend,
   onProgress: NonNullable<MigrateOptions["onProgress"]>,
 ): Promise<number> {
   let patterns = 0;
   let written = 0;
-  for await (const lines of pages(source.store)) {
+  for await (const lines of pagesToCopy(source)) {
     const outcomes = await write(
       target,
       lines.map((line) => patternIn(line, source.zone)),
@@ -145,14 +153,14 @@ async function write(target: Backend, patterns: readonly Pattern[]) {
 
 /** Both in their common order, side by side. */
 async function verify(
-  source: Backend,
+  source: Source,
   target: Backend,
   onProgress: NonNullable<MigrateOptions["onProgress"]>,
 ): Promise<{ patterns: number; sha256: string }> {
   const digest = createHash("sha256");
   const copies = linesOf(target);
   let patterns = 0;
-  for await (const lines of pages(source)) {
+  for await (const lines of pagesToCopy(source)) {
     for (const line of lines) {
       const { value: found } = await copies.next();
       patterns += 1;
@@ -177,6 +185,12 @@ async function* pages(store: Backend): AsyncGenerator<readonly string[]> {
     yield page.lines;
     after = page.next;
   } while (after !== undefined);
+}
+
+async function* pagesToCopy({ store, zone, forgotten }: Source): AsyncGenerator<readonly string[]> {
+  for await (const lines of pages(store)) {
+    yield forgotten.isEmpty ? lines : lines.filter((line) => !forgotten.has(patternIn(line, zone).id));
+  }
 }
 
 async function* linesOf(store: Backend): AsyncGenerator<string, undefined> {

@@ -2,7 +2,7 @@
 
 import type { Periods } from "../analysis/period.ts";
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
-import type { PackedPatterns } from "../pattern/pack.ts";
+import type { PackedPatterns } from "../pattern/packed.ts";
 import {
   type Exceptions,
   NotStorable,

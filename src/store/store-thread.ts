@@ -3,7 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Periods } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
-import { type PackedPatterns, transferOf } from "../pattern/pack.ts";
+import { type PackedPatterns, transferOf } from "../pattern/packed.ts";
 import type {
   Backend,
   Census,

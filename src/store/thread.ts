@@ -8,7 +8,7 @@ import type { Periods } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
 import { BatchMemory } from "../pattern/batch-memory.ts";
-import type { PackedPatterns } from "../pattern/pack.ts";
+import type { PackedPatterns } from "../pattern/packed.ts";
 import type { Backend, OpenOptions, Outcome } from "./backend.ts";
 import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";

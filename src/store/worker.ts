@@ -1,7 +1,8 @@
 /** A store in a thread of its own: answers one call after the other, and between the steps of a long one. */
 import { parentPort, workerData } from "node:worker_threads";
 import { isReusable } from "../pattern/batch-memory.ts";
-import { type PackedPatterns, PatternWindow } from "../pattern/pack.ts";
+import type { PackedPatterns } from "../pattern/packed.ts";
+import { PatternWindow } from "../pattern/unpack.ts";
 import type { Backend, StoreRepair } from "./backend.ts";
 import { openStore } from "./open.ts";
 import {
@@ -28,8 +29,12 @@ const shown = new PatternWindow();
 
 async function write(backend: Backend, patterns: PackedPatterns): Promise<Written> {
   syncMs = undefined;
-  const outcomes = packOutcomes(await backend.write(shown.over(patterns)));
-  return { outcomes, syncMs, spent: isReusable(patterns.bytes) ? patterns.bytes : undefined };
+  try {
+    const outcomes = packOutcomes(await backend.write(shown.over(patterns)));
+    return { outcomes, syncMs, spent: isReusable(patterns.bytes) ? patterns.bytes : undefined };
+  } finally {
+    shown.close();
+  }
 }
 
 async function answerTo(backend: Backend, { number, ...call }: Request): Promise<void> {

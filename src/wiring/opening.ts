@@ -29,39 +29,38 @@ export interface Opened {
   readonly spool: Spool;
   /** Of the spool. */
   readonly lock: WriterLock;
-  /** The spool is to be released so, instead of being left as it is. */
-  releaseSpool(how: Release): void;
+  /** The spool is to end so, instead of being left as it is. */
+  endSpoolBy(end: Release): void;
 }
 
 /**
+ * The store first: whoever has its lock may use the spool, too.
+ *
  * @param releases gets what undoes each opening
- * @throws PatterndError the store's, if both can't be opened
  */
 export async function openPlaces(
   { config, log, onSynced, fail, onClosed }: Opening,
   releases: Release[],
 ): Promise<Opened> {
+  let endSpool: Release = () => {};
+  releases.push(() => endSpool());
+  releases.push(onClosed);
   const memory = new BatchMemory();
   const opening = openStore(config, log, onSynced, fail, memory);
-  const spooling = openSpool(config, log);
-  let releaseSpool: Release = () => ifOpened(spooling, ({ lock }) => lock.release());
-  releases.push(() => releaseSpool());
-  releases.push(onClosed);
-  releases.push(() => ifOpened(opening, (store) => store.close()));
-  await Promise.allSettled([opening, spooling]);
-  return {
-    store: await opening,
-    ...(await spooling),
-    memory,
-    releaseSpool: (how) => {
-      releaseSpool = how;
-    },
+  // It may be on its way when something else fails.
+  releases.push(() =>
+    opening.then(
+      (store) => store.close(),
+      () => {},
+    ),
+  );
+  const store = await opening;
+  const { spool, lock } = await openSpool(config, log);
+  endSpool = () => lock.release();
+  const endSpoolBy = (end: Release) => {
+    endSpool = end;
   };
-}
-
-async function ifOpened<T>(opening: Promise<T>, release: (opened: T) => Promise<void> | void): Promise<void> {
-  const opened = await opening.catch(() => undefined);
-  if (opened !== undefined) await release(opened);
+  return { store, memory, spool, lock, endSpoolBy };
 }
 
 async function openStore(

@@ -6,7 +6,7 @@ import type { Metrics } from "../control/metrics.ts";
 import { messageOf, PatterndError } from "../errors.ts";
 import type { CountedEvent, Log } from "../log.ts";
 import type { BatchParser } from "../pattern/batch-parser.ts";
-import type { PackedPatterns } from "../pattern/pack.ts";
+import type { PackedPatterns } from "../pattern/packed.ts";
 import { PARTS, type Part, type QueueOptions, WriteQueue } from "../queue/queue.ts";
 import type { RejectedLines } from "../queue/rejected/rejected.ts";
 import { Spool } from "../queue/spool/spool.ts";

@@ -25,7 +25,9 @@ const BLOCK_BYTES = 64 * 1024;
 /** Lines to a filter: a look-up that the filter does not rule out reads the hashes of so many. */
 const GROUP_LINES = 16 * 1024;
 const SMALLEST_GROUP = 64;
-const FIRST_HASHES = 32;
+const NO_HASHES = new Int32Array();
+/** Room for those of so many numbers at first: lines of 500 bytes make a block of 130. */
+const FIRST_HASHES = 128;
 const BITS_PER_ID = 8;
 
 /** An index file does not hold what was written to it: it is to be made anew from its segment. */
@@ -67,7 +69,7 @@ export class SegmentIds {
   /** Complete, and not in the file yet. */
   #recent: Block[] = [];
   /** Of the block that is not complete: high and low of each line. */
-  #hashes = new Int32Array();
+  #hashes = NO_HASHES;
   #lines = 0;
   #from = 0;
   #to = 0;
@@ -129,6 +131,7 @@ export class SegmentIds {
     const block = this.#openBlock();
     if (!block) return;
     this.#recent.push(block);
+    this.#hashes = NO_HASHES;
     this.#lines = 0;
     this.#from = this.#to;
     this.#oldest = NOTHING.oldest;

@@ -75,10 +75,8 @@ export class SegmentWriter {
     for (const pattern of patterns) plan.outcomes.push(this.#decide(pattern, plan));
     this.#append([...plan.marks.values()], [...plan.files.values()], plan);
     for (const [segment, addition] of plan.files) segment.size = addition.end;
-    for (const [segment, { lines, before }] of plan.files) {
-      this.#ids.add(segment, lines, before);
-      this.#ids.flush(segment);
-    }
+    for (const [segment, { lines, before }] of plan.files) this.#ids.add(segment, lines, before);
+    for (const segment of plan.files.keys()) this.#ids.flush(segment);
     for (const place of plan.replaced) this.#known.noteReplaced(place);
     return plan.outcomes;
   }

@@ -30,6 +30,8 @@ ORDER BY instant, seq LIMIT ?`;
 const KNOWN = `SELECT ${COLUMNS} FROM patterns WHERE pattern_id = ?`;
 
 const STEP_MS = 12;
+/** What a step has not come to by then, since the disk is slow just now, is the next one's. */
+const LATE_MS = 20;
 /** Rows to a transaction, and pages to be given back in one go: at first, and at most. */
 const ROWS = [200, 2_000] as const;
 const PAGES = [100, 2_000] as const;
@@ -98,15 +100,14 @@ export class DatabaseUpkeep {
     let forgotten = 0;
     this.#db.pragma("secure_delete = ON");
     try {
-      for (let at = 0; at < ids.length; ) {
+      for (let at = 0; at < ids.length; yield) {
         const some = ids.slice(at, at + this.#rows.next);
         this.#rows.timed(() => {
-          const rows = some.flatMap((id) => (id.isWellFormed() ? (this.#known.get(id) ?? []) : []));
-          this.#db.transaction(() => this.#remove(rows)).immediate();
-          forgotten += rows.length;
+          const forget = this.#db.transaction(() => this.#inTime(some, (id) => this.#forget(id)));
+          const { looked, removed } = forget.immediate();
+          at += looked;
+          forgotten += removed;
         });
-        at += some.length;
-        yield;
       }
       yield* this.#giveBackSpace();
       yield* this.#emptyWal();
@@ -130,9 +131,9 @@ export class DatabaseUpkeep {
     for (let more = true; more; yield* this.#pause()) {
       const removed = this.#step((size) => {
         const rows = this.#older.all(cutoff, size);
-        this.#remove(rows);
-        more = rows.length === size;
-        return rows.length;
+        const { looked, removed } = this.#inTime(rows, (row) => this.#remove(row));
+        more = looked < rows.length || rows.length === size;
+        return removed;
       });
       deleted += removed;
       if (removed > 0) onDeleted(removed);
@@ -146,11 +147,13 @@ export class DatabaseUpkeep {
     for (let more = true; more; yield* this.#pause()) {
       const removed = this.#step((size) => {
         const rows = this.#olderOfType.all(type, cutoffs.of(type), last.instant, last.seq, size);
-        const gone = cutoffs.hasKeepTags ? rows.filter((row) => !cutoffs.isHeld(tagsOf(row))) : rows;
-        this.#remove(gone);
-        last = rows.at(-1) ?? last;
-        more = rows.length === size;
-        return gone.length;
+        const { looked, removed } = this.#inTime(rows, (row) => {
+          const isHeld = cutoffs.hasKeepTags && cutoffs.isHeld(tagsOf(row));
+          return !isHeld && this.#remove(row);
+        });
+        last = rows[looked - 1] ?? last;
+        more = looked < rows.length || rows.length === size;
+        return removed;
       });
       deleted += removed;
       if (removed > 0) onDeleted(removed);
@@ -158,11 +161,28 @@ export class DatabaseUpkeep {
     return deleted;
   }
 
-  #remove(rows: readonly Known[]): void {
-    for (const row of rows) {
-      this.dropWords(row);
-      this.#delete.run(row.seq);
+  #remove(row: Known): boolean {
+    this.dropWords(row);
+    this.#delete.run(row.seq);
+    return true;
+  }
+
+  #forget(id: string): boolean {
+    const row = id.isWellFormed() ? this.#known.get(id) : undefined;
+    return row !== undefined && this.#remove(row);
+  }
+
+  /** One by one, at least one; how many were looked at, and for how many it was true. */
+  #inTime<T>(all: readonly T[], remove: (one: T) => boolean): { looked: number; removed: number } {
+    const started = performance.now();
+    let looked = 0;
+    let removed = 0;
+    for (const one of all) {
+      if (looked > 0 && performance.now() - started > LATE_MS) break;
+      if (remove(one)) removed += 1;
+      looked += 1;
     }
+    return { looked, removed };
   }
 
   #step(work: (size: number) => number): number {

@@ -1,0 +1,97 @@
+/** What answers is loaded with the first request. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { get } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { Hono } from "hono";
+import { expect, onTestFinished, test } from "vitest";
+import { ControlServer } from "../src/control/server.ts";
+
+async function serve(load: () => Promise<Hono>) {
+  const folder = mkdtempSync(join(tmpdir(), "patternd-served-"));
+  const socket = join(folder, "query.sock");
+  const failures: unknown[] = [];
+  const onFailed = (error: unknown) => failures.push(error);
+  const server = await ControlServer.listen({ load, onFailed }, { socket, fd: undefined, mode: 0o600 });
+  onTestFinished(() => {
+    server.stop();
+    rmSync(folder, { recursive: true });
+  });
+  return { socket, failures };
+}
+
+async function ask(socketPath: string, path: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    get({ socketPath, path }, async (response) => {
+      resolve({ status: response.statusCode, body: await text(response) });
+    }).on("error", reject);
+  });
+}
+
+/** The server has seen by then what came before. */
+async function turnOf(path: string): Promise<void> {
+  const socket = connect(path);
+  socket.end("not HTTP\r\n\r\n");
+  expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /);
+}
+
+const app = (onAsked: (path: string) => void = () => {}) =>
+  new Hono().get("*", (c) => {
+    onAsked(c.req.path);
+    return c.text(c.req.path);
+  });
+
+test("once, however many ask at first", async () => {
+  let loads = 0;
+  const { socket } = await serve(async () => {
+    loads += 1;
+    return app();
+  });
+  expect(loads).toBe(0);
+  const paths = ["/a", "/b", "/c"];
+  expect(await Promise.all(paths.map((path) => ask(socket, path)))).toEqual(
+    paths.map((body) => ({ status: 200, body })),
+  );
+  expect(loads).toBe(1);
+});
+
+test("if that fails it is an answer, too, and the next one may have better luck", async () => {
+  const failure = new Error("too many open files");
+  let isFailing = true;
+  const { socket, failures } = await serve(async () => {
+    if (isFailing) throw failure;
+    return app();
+  });
+  expect(await ask(socket, "/")).toEqual({ status: 500, body: "" });
+  expect(failures).toEqual([failure]);
+  isFailing = false;
+  expect(await ask(socket, "/")).toEqual({ status: 200, body: "/" });
+});
+
+test("who has gone meanwhile is not answered", async () => {
+  let loaded = (_: Hono) => {};
+  let begun = () => {};
+  const loading = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const { socket, failures } = await serve(() => {
+    begun();
+    return new Promise((resolve) => {
+      loaded = resolve;
+    });
+  });
+  const asked: string[] = [];
+  const gone = get({ socketPath: socket, path: "/gone" });
+  const closed = new Promise((resolve) => gone.once("close", resolve));
+  gone.on("error", () => {});
+  await loading;
+  gone.destroy();
+  await closed;
+  await turnOf(socket);
+  const staying = ask(socket, "/staying");
+  loaded(app((path) => asked.push(path)));
+  expect(await staying).toEqual({ status: 200, body: "/staying" });
+  expect({ asked, failures }).toEqual({ asked: ["/staying"], failures: [] });
+});
