@@ -126,7 +126,10 @@ test("a store that is reopened knows every id without reading its lines", async 
   expect(await again.write([note("n40000")])).toEqual(["stored"]);
 });
 
-test("the filters take about three bytes of memory a pattern", async () => {
+/** What the filters take for ids that are yet to come. */
+const ROOM = 256 * 1024 * 2.5;
+
+test("the filters take four and a half bytes of memory a pattern, and have room for new ones", async () => {
   const place = new Place(open);
   const backend = await place.open();
   const count = 300_000;
@@ -138,7 +141,7 @@ test("the filters take about three bytes of memory a pattern", async () => {
   const segments = new Segments(place.path, "os");
   const ids = new IdIndex(segments, new Zone("UTC"));
   ids.load(listDays(place.path).flatMap((day) => segments.on(day)));
-  expect(ids.bytes / count).toBeLessThan(3.25);
+  expect((ids.bytes - ROOM) / count).toBeLessThan(4.75);
   for (const id of ["1-0", "17-99", "30-9999"]) expect([...ids.find(hashId(id))]).not.toEqual([]);
   let unknown = 0;
   for (let n = 0; n < 10_000; n += 1) if (ids.find(hashId(`unknown ${n}`)).next().done) unknown += 1;
@@ -287,7 +290,7 @@ test("what a compression leaves out takes no memory any more", async () => {
   const known = new KnownPatterns(place.path, zone, segments, ids);
   const steps = new Upkeep(place.path, zone, segments, ids, known).compress(ALL_DAYS);
   while (!steps.next().done);
-  expect(ids.bytes).toBeLessThan(before / 2);
+  expect(ids.bytes - ROOM).toBeLessThan((before - ROOM) / 2);
   for (let n = 0; n < 6000; n += 1) expect(known.find(`n${n}`)).toBeDefined();
   segments.closeAll();
 });

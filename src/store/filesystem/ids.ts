@@ -1,5 +1,5 @@
 /**
- * Which ids the store knows and where their lines stand, in about three bytes of memory a line: one filter
+ * Which ids the store knows and where their lines stand, in four and a half bytes of memory a line: one filter
  * over everything, which a new id rarely passes; behind it a filter for each 16,384 lines of a segment; behind that
  * the hashes in the index files (segment-ids.ts).
  */
@@ -17,9 +17,11 @@ import { SegmentIds, type Span, StaleIndex } from "./segment-ids.ts";
 import type { Segment, Segments } from "./segments.ts";
 import { readStored } from "./stored-line.ts";
 
-const BITS_PER_ID = 16;
+const BITS_PER_ID = 20;
 /** How many ids the filter over everything has room for beyond those that are there. */
-const SPARE = 16 * 1024;
+const SPARE = 256 * 1024;
+/** A filter over twice the ids that are there, and so many more, is made anew. */
+const MANY_GONE = 16 * 1024;
 const NO_SPAN: Span = { oldest: 0n, newest: 0n };
 
 /** As far as an index needs it. */
@@ -131,7 +133,8 @@ export class IdIndex {
   *find(hash: IdHash): Generator<MaybeKnown, void> {
     if (!this.#all.has(hash)) return;
     this.#readUnread();
-    const holding = [...this.#ofSegment].filter(([, ids]) => ids.mayHold(hash)).map(([segment]) => segment);
+    const holding: Segment[] = [];
+    for (const [segment, ids] of this.#ofSegment) if (ids.mayHold(hash)) holding.push(segment);
     holding.sort((a, b) => b.day - a.day || Number(a.compressed) - Number(b.compressed));
     for (const segment of holding) {
       try {
@@ -157,7 +160,7 @@ export class IdIndex {
   *tidy(): Generator<void, void> {
     let patterns = 0;
     for (const ids of this.#ofSegment.values()) patterns += ids.patterns;
-    if (this.#all.size < 2 * patterns + SPARE) return;
+    if (this.#all.size < 2 * patterns + MANY_GONE) return;
     this.#next = new GrowingFilter(patterns + SPARE, BITS_PER_ID);
     try {
       for (const segment of [...this.#ofSegment.keys()]) {

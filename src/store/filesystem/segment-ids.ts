@@ -28,7 +28,7 @@ const SMALLEST_GROUP = 64;
 const NO_HASHES = new Int32Array();
 /** Room for those of so many numbers at first: lines of 500 bytes make a block of 130. */
 const FIRST_HASHES = 128;
-const BITS_PER_ID = 8;
+const BITS_PER_ID = 16;
 
 /** An index file does not hold what was written to it: it is to be made anew from its segment. */
 export class StaleIndex extends Error {
