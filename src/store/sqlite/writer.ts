@@ -3,7 +3,6 @@ import type { Pattern } from "../../pattern/pattern.ts";
 import { NotStorable, type OnDeleted, type Outcome } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import type { Connection } from "./driver.ts";
-import { PageCache } from "./page-cache.ts";
 import { DatabaseUpkeep, type Known } from "./upkeep.ts";
 import { WordIndex } from "./words.ts";
 
@@ -28,7 +27,6 @@ export class PatternWriter {
   readonly #agents;
   readonly #upkeep;
   readonly #batch;
-  readonly #cache;
   readonly #onSynced;
   #saved = 0;
 
@@ -36,7 +34,6 @@ export class PatternWriter {
   constructor(db: Connection, onSynced: (ms: number) => void = () => {}) {
     this.#onSynced = onSynced;
     this.#db = db;
-    this.#cache = new PageCache(db);
     this.#insert = db.prepare(INSERT);
     this.#update = db.prepare(UPDATE);
     this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
@@ -56,7 +53,6 @@ export class PatternWriter {
    * @throws NotStorable if the database refuses a pattern for what is in it; SQLite's own error otherwise.
    */
   write(patterns: readonly Pattern[]): Outcome[] {
-    this.#cache.fit();
     const outcomes = this.#batch.immediate(patterns);
     this.#onSynced(performance.now() - this.#saved);
     return outcomes;
