@@ -49,6 +49,7 @@ export async function startDaemon(children, { backend, folder, path, nodeOptions
     {
       XDG_STATE_HOME: folder,
       XDG_RUNTIME_DIR: folder,
+      MALLOC_MMAP_THRESHOLD_: "262144",
     },
   );
   const ingest = await ingestSocket(child.stdout);

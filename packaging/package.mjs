@@ -29,6 +29,7 @@ const name = `patternd-${version}-${process.platform}-${process.arch}-node${proc
 const COMPLETIONS = Object.entries({ bash: "patternd", zsh: "_patternd", fish: "patternd.fish" });
 const LAUNCHER = `#!/bin/sh
 # The path by which it was called is kept: "current/bin/patternd" stays current when that link moves on.
+export MALLOC_MMAP_THRESHOLD_=262144
 exec "\${PATTERND_NODE:-node}" --max-semi-space-size=1 "$(dirname "$0")/../lib/dist/patternd.cjs" "$@"
 `;
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=1
+#!/usr/bin/env -S MALLOC_MMAP_THRESHOLD_=262144 node --max-semi-space-size=1
 /**
  * What the package's command starts with, in one file with all that `emit` needs (bundle.mjs): agents run it for every
  * step, and most of the time went into loading forty small files.
