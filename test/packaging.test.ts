@@ -99,8 +99,11 @@ describe("the tarball", () => {
     expect(said.match(/^written/gm)).toHaveLength(8);
     const [first = ""] = readFileSync(join(current, "lib/dist/patternd.cjs"), "utf8").split("\n");
     const flags = first.replace(/^.* node /, "");
+    const [memory = "nothing"] = /MALLOC_\S+/.exec(first) ?? [];
     const unit = readFileSync(join(root, "etc/systemd/system/patternd.service"), "utf8");
     expect(unit).toContain(`ExecStart=${process.execPath} ${flags} ${current}/lib/dist/patternd.cjs start\n`);
+    expect(unit).toContain(`Environment=${memory}\n`);
+    expect(readFileSync(join(current, "bin", "patternd"), "utf8")).toContain(`export ${memory}\n`);
   });
 
   test("runs both kinds of store, moves on to another version and back, and keeps every pattern", async () => {
