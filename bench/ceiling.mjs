@@ -4,6 +4,7 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { numberOf } from "../dist/pattern/id-hash.js";
 import { PatternParser } from "../dist/pattern/parse.js";
 import { Zone } from "../dist/pattern/zone.js";
 import { openStore } from "../dist/store/open.js";
@@ -43,11 +44,13 @@ async function insertRows() {
     `INSERT INTO patterns (seq, pattern_id, pattern_type, timestamp, instant, project, session, host, line)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
+  const insertId = database.prepare("INSERT INTO ids_recent (hash, seq, is_gone) VALUES (?, ?, 0)");
   const insertTag = database.prepare("INSERT INTO pattern_tags (tag, instant, seq) VALUES (?, ?, ?)");
   const insertAgent = database.prepare("INSERT INTO pattern_agents (agent, instant, seq) VALUES (?, ?, ?)");
   const insertBatch = database.transaction((/** @type {readonly Rows[]} */ batch) => {
-    for (const { pattern, tags, agents } of batch) {
+    for (const { pattern, id, tags, agents } of batch) {
       insertPattern.run(pattern);
+      insertId.run(id);
       for (const tag of tags) insertTag.run(tag);
       for (const agent of agents) insertAgent.run(agent);
     }
@@ -83,8 +86,9 @@ async function createDatabase() {
 function rowsOf(parser, line, seq) {
   const parsed = parser.parseLine(line);
   if (parsed.kind !== "pattern") throw new Error(`expected a pattern, got ${line}`);
-  const { id, type, timestamp, instant, project, session, host, tags, agents } = parsed.pattern;
+  const { id, hash, type, timestamp, instant, project, session, host, tags, agents } = parsed.pattern;
   return {
+    id: [numberOf(hash), seq],
     pattern: [seq, id, type, timestamp, instant, project, session, host, line.toString()],
     tags: tags.map((tag) => [tag, instant, seq]),
     agents: agents.map((agent) => [agent, instant, seq]),

@@ -54,7 +54,27 @@ function run(file: string, sql: string): void {
 const harm: [string, string, string[]][] = [
   ["an instant that is another", "UPDATE patterns SET instant = 7 WHERE pattern_id = 'a'", ["row_differs"]],
   ["a column that is another", "UPDATE patterns SET project = 'q' WHERE pattern_id = 'a'", ["row_differs"]],
-  ["an id that is another", "UPDATE patterns SET pattern_id = 'z' WHERE pattern_id = 'b'", ["row_differs"]],
+  [
+    "an id that is another",
+    "UPDATE patterns SET pattern_id = 'z' WHERE pattern_id = 'b'",
+    ["row_differs", "sqlite_index_wrong"],
+  ],
+  [
+    "a second row of an id",
+    `INSERT INTO patterns (pattern_id, pattern_type, timestamp, instant, line)
+     SELECT pattern_id, pattern_type, timestamp, instant, line FROM patterns WHERE pattern_id = 'b';
+     INSERT INTO ids_recent SELECT hash, 4, 0 FROM ids_recent WHERE seq = 2`,
+    ["row_twice"],
+  ],
+  ["a row that no id leads to", "DELETE FROM ids_recent WHERE seq = 2", ["sqlite_index_wrong"]],
+  [
+    "a row whose id is called gone",
+    "UPDATE ids_recent SET is_gone = 1 WHERE seq = 2",
+    ["sqlite_index_wrong"],
+  ],
+  ["an id that leads nowhere", "INSERT INTO ids_recent VALUES (7, 99, 0)", ["sqlite_index_wrong"]],
+  ["a settled id that leads nowhere", "INSERT INTO ids_settled VALUES (7, 99)", ["sqlite_index_wrong"]],
+  ["a settled id of another row", "INSERT INTO ids_settled VALUES (7, 1)", ["sqlite_index_wrong"]],
   ["a missing tag", "DELETE FROM pattern_tags WHERE tag = 'y'", ["row_differs"]],
   ["a missing agent", "DELETE FROM pattern_agents", ["row_differs"]],
   [
@@ -73,7 +93,7 @@ test.each(harm)("%s is found, and repaired", async (_, sql, finds) => {
   expect(kindsOf(await findings(file))).toEqual(finds);
   expect(kindsOf((await repairs(file)).map(({ finding }) => finding))).toEqual(expect.arrayContaining(finds));
   expect(await findings(file)).toEqual([]);
-  expect(asideOf(place).length > 0).toBe(finds[0] !== "header_wrong");
+  expect(asideOf(place).length > 0).toBe(!["header_wrong", "sqlite_index_wrong"].includes(finds[0] ?? ""));
   const again = await place.open();
   const model = new Model();
   model.write(stored);

@@ -12,9 +12,13 @@ import {
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { describe, expect, test } from "vitest";
+import type { Pattern } from "../src/pattern/pattern.ts";
 import type { OpenOptions } from "../src/store/backend.ts";
 import { openSqlite } from "../src/store/sqlite/backend.ts";
+import { sqliteChecker } from "../src/store/sqlite/check/check.ts";
+import { createStore } from "../src/store/sqlite/file.ts";
 import { APPLICATION_ID, MIGRATIONS, type Migration } from "../src/store/sqlite/schema.ts";
+import { findingsOf } from "./check-world.ts";
 import { lineOf, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
 
@@ -45,7 +49,7 @@ describe("sqlite: the file", () => {
     ).toEqual(["store.db", "store.db.lock"]);
     const header = readFileSync(fileOf(place));
     expect(header.readUInt16BE(16)).toBe(8192);
-    expect(header.readInt32BE(60)).toBe(2);
+    expect(header.readInt32BE(60)).toBe(3);
     expect(header.toString("latin1", 68, 72)).toBe("ptnd");
     expect(sql(fileOf(place), "PRAGMA auto_vacuum")).toEqual([[2]]);
     expect(sql(fileOf(place), "PRAGMA journal_mode")).toEqual([["wal"]]);
@@ -175,7 +179,7 @@ describe("sqlite: what is not ours is refused untouched", () => {
     );
     const { left } = await refused(bytes, {
       code: "store_newer",
-      message: expect.stringMatching(/has format 9; .* up to 2$/),
+      message: expect.stringMatching(/has format 9; .* up to 3$/),
     });
     expect(left).toEqual([]);
   });
@@ -202,11 +206,11 @@ describe("sqlite: formats", () => {
     const old = await openSqlite({ path: place.path, durability: "os", timezone: "UTC", readOnly: false });
     await old.write([note("a")]);
     await old.close();
-    await expect(place.open({ readOnly: true })).rejects.toThrow("has format 2; this program reads format 4");
+    await expect(place.open({ readOnly: true })).rejects.toThrow("has format 3; this program reads format 5");
     const migrated = await place.open();
-    expect(migrated.metadata.format).toBe(4);
+    expect(migrated.metadata.format).toBe(5);
     // In the file itself, where an older program looks.
-    expect(readFileSync(fileOf(place)).readInt32BE(60)).toBe(4);
+    expect(readFileSync(fileOf(place)).readInt32BE(60)).toBe(5);
     await migrated.write([note("b")]);
     await migrated.close();
     const again = await place.open();
@@ -230,28 +234,44 @@ describe("sqlite: formats", () => {
     await (await openSqlite(options)).close();
     await expect(place.open()).rejects.toThrow(SyntaxError);
     const old = await openSqlite(options);
-    expect(old.metadata.format).toBe(2);
+    expect(old.metadata.format).toBe(3);
     await old.close();
   });
 
-  test("a store of format 1 opens, and answers as before", async () => {
+  test.each([1, 2])("a store of format %i opens, and answers as before", async (format) => {
     const place = new Place(open);
-    const options = { path: place.path, durability: "os", timezone: "UTC", readOnly: false } as const;
-    const first = await openSqlite(options, []);
+    createStore(Database, fileOf(place), "UTC", MIGRATIONS.slice(0, format - 1));
     const at = "2026-05-01T10:00:00Z";
-    await first.write([note("b", { at }), note("a", { at }), note("c", { at: "2026-05-02" })]);
-    const before = await walk(first, {}, 1);
-    expect(first.metadata.format).toBe(1);
-    await first.close();
+    const old = [note("b", { at }), note("a", { at }), note("c", { at: "2026-05-02" })];
+    insertRows(fileOf(place), old);
     await expect(place.open({ readOnly: true })).rejects.toMatchObject({
       code: "store_failed",
       hint: expect.stringContaining("Open the store once for writing"),
     });
     const migrated = await place.open();
-    expect(migrated.metadata.format).toBe(2);
-    expect(await walk(migrated, {}, 1)).toEqual(before);
-    expect(before).toEqual(["c", "a", "b"].map((id) => expect.stringContaining(`"pattern_id":"${id}"`)));
+    expect(migrated.metadata.format).toBe(3);
+    expect(await walk(migrated, {}, 1)).toEqual([old[2], old[1], old[0]].map((one) => one && lineOf(one)));
+    expect(await migrated.get("b")).toBe(lineOf(note("b", { at })));
+    expect(await migrated.write([...old, note("d")])).toEqual([
+      "superseded",
+      "superseded",
+      "superseded",
+      "stored",
+    ]);
     await migrated.close();
     expect(sql(fileOf(place), "PRAGMA integrity_check")).toEqual([["ok"]]);
+    const unique = "SELECT name FROM sqlite_schema WHERE tbl_name = 'patterns' AND sql IS NULL";
+    expect(sql(fileOf(place), unique)).toEqual([]);
+    expect(await findingsOf(await sqliteChecker(fileOf(place)))).toEqual([]);
   });
 });
+
+/** As a program of format 1 or 2 did, as far as these patterns need it. */
+function insertRows(file: string, patterns: readonly Pattern[]): void {
+  const db = new Database(file);
+  const insert = db.prepare(
+    "INSERT INTO patterns (pattern_id, pattern_type, timestamp, instant, line) VALUES (?, ?, ?, ?, ?)",
+  );
+  for (const one of patterns) insert.run(one.id, one.type, one.timestamp, one.instant, lineOf(one));
+  db.close();
+}

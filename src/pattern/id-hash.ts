@@ -46,6 +46,11 @@ function mixed(fromHigh: number, fromLow: number): IdHash {
   return { high, low: high === 0 && low === 0 ? 1 : low };
 }
 
+/** 53 bits of it, which a number holds exactly. */
+export function numberOf({ high, low }: IdHash): number {
+  return high * 2 ** 21 + (low >>> 11);
+}
+
 /** The hash of line `line` in columns of high and low. */
 export function hashAt(hashes: Int32Array, line: number): IdHash {
   const high = hashes[2 * line] ?? 0;

@@ -58,7 +58,11 @@ export const FINDINGS = {
     expected: "columns, tags and agents as the line says",
     repair: "taken out, kept beside the database, and saved anew from its line",
   },
-  sqlite_index_wrong: { expected: "an entry for each row", repair: "made anew (REINDEX)" },
+  row_twice: {
+    expected: "one row of each id",
+    repair: "taken out, kept beside the database, and saved anew from its line: the newer version stays",
+  },
+  sqlite_index_wrong: { expected: "an entry for each row", repair: "made anew" },
   torn_tail: { expected: "a newline at the end", repair: "cut off, kept in .aside" },
   wal_alone: {
     expected: "the database that the write-ahead log belongs to",

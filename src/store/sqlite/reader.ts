@@ -1,6 +1,7 @@
 import { PAGE_BYTES, type Page, type PageRequest, type Position, type StoreStats } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Connection } from "./driver.ts";
+import { HAS_ID, rowOf } from "./ids.ts";
 import {
   isExact,
   KEY_COLUMNS,
@@ -30,7 +31,9 @@ export class PatternReader {
 
   constructor(db: Connection) {
     this.#db = db;
-    this.#byId = db.prepare<[string], string>("SELECT line FROM patterns WHERE pattern_id = ?").pluck();
+    this.#byId = db
+      .prepare<[number, number, string], string>(`SELECT line FROM patterns WHERE ${HAS_ID}`)
+      .pluck();
     this.#bySeq = db.prepare<[bigint], string>("SELECT line FROM patterns WHERE seq = ?").pluck();
     this.#counts = db
       .prepare<[], { type: string; patterns: bigint }>(
@@ -46,7 +49,7 @@ export class PatternReader {
 
   get(id: string): string | undefined {
     // As SQLite's text a lone surrogate is U+FFFD, which may be another's id.
-    return id.isWellFormed() ? this.#byId.get(id) : undefined;
+    return id.isWellFormed() ? this.#byId.get(...rowOf(id)) : undefined;
   }
 
   /** Out of the indexes alone. */

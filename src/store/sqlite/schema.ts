@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { PatterndError } from "../../errors.ts";
 import type { StoreMetadata } from "../backend.ts";
 import type { Connection } from "./driver.ts";
+import { indexIds } from "./ids.ts";
 
 /** "ptnd" as the bytes 68 to 71 of the file: marks the database as ours, for `file` too. */
 export const APPLICATION_ID = 0x70746e64;
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   (db) =>
     db.exec(`DROP INDEX patterns_by_instant;
 CREATE INDEX patterns_by_instant ON patterns (instant, pattern_id DESC);`),
+  indexIdsByHash,
 ];
 
 export function newestFormat(migrations: readonly Migration[]): number {
@@ -62,6 +64,31 @@ CREATE TABLE pattern_agents (
   agent TEXT NOT NULL, instant INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (agent, instant, seq)
 ) STRICT, WITHOUT ROWID;
 `;
+
+/**
+ * The index that SQLite made for UNIQUE gives way to those of ids.ts. SQLite can't drop it, so it becomes a plain one first,
+ * which is the same in the file (https://www.sqlite.org/fileformat2.html#representation_of_sql_indices).
+ */
+function indexIdsByHash(db: Connection): void {
+  db.exec(`
+CREATE TABLE ids_recent (
+  hash INTEGER NOT NULL, seq INTEGER NOT NULL, is_gone INTEGER NOT NULL, PRIMARY KEY (hash, seq)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ids_settled (
+  hash INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (hash, seq)
+) STRICT, WITHOUT ROWID;`);
+  indexIds(db);
+  db.unsafeMode(true);
+  db.exec(`
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET name = 'patterns_by_id', sql = 'CREATE INDEX patterns_by_id ON patterns (pattern_id)'
+WHERE name = 'sqlite_autoindex_patterns_1';
+UPDATE sqlite_schema SET sql = replace(sql, 'pattern_id TEXT NOT NULL UNIQUE', 'pattern_id TEXT NOT NULL')
+WHERE name = 'patterns';
+PRAGMA writable_schema = RESET;
+DROP INDEX patterns_by_id;`);
+  db.unsafeMode(false);
+}
 
 /** Fills an empty database with what can't be changed later, and the tables. */
 export function createSchema(db: Connection, fixed: { timezone: string; created: string }): void {

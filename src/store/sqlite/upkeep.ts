@@ -12,22 +12,23 @@ import type { Cutoffs } from "../cutoffs.ts";
 import { typesIn } from "./census.ts";
 import type { Connection } from "./driver.ts";
 import { BUSY_MS } from "./file.ts";
+import { HAS_ID, hashOf, type IdIndex, rowOf } from "./ids.ts";
 import { StepSize } from "./step-size.ts";
 import type { WordIndex } from "./words.ts";
 
 /** A row as far as its removal needs it. */
 export interface Known {
   readonly seq: bigint;
+  readonly id: string;
   readonly instant: bigint;
   readonly line: Buffer;
 }
 
-const COLUMNS = "seq, instant, CAST(line AS BLOB) AS line";
-const OLDER = `SELECT ${COLUMNS} FROM patterns WHERE instant < ? ORDER BY instant LIMIT ?`;
+export const KNOWN = `SELECT seq, pattern_id AS id, instant, CAST(line AS BLOB) AS line FROM patterns WHERE`;
+const OLDER = `${KNOWN} instant < ? ORDER BY instant LIMIT ?`;
 const OLDER_OF_TYPE = `
-SELECT ${COLUMNS} FROM patterns WHERE pattern_type = ? AND instant < ? AND (instant, seq) > (?, ?)
+${KNOWN} pattern_type = ? AND instant < ? AND (instant, seq) > (?, ?)
 ORDER BY instant, seq LIMIT ?`;
-const KNOWN = `SELECT ${COLUMNS} FROM patterns WHERE pattern_id = ?`;
 
 const STEP_MS = 12;
 /** What a step has not come to by then, since the disk is slow just now, is the next one's. */
@@ -49,6 +50,7 @@ const checkpoint = v.tuple([v.object({ busy: integer })]);
 
 export class DatabaseUpkeep {
   readonly #db: Connection;
+  readonly #ids: IdIndex;
   readonly #words: readonly [tags: WordIndex, agents: WordIndex];
   readonly #synchronous: number;
   readonly #checkpointPages: number;
@@ -63,15 +65,16 @@ export class DatabaseUpkeep {
   readonly #rows = new StepSize(...ROWS, STEP_MS);
   readonly #pages = new StepSize(...PAGES, STEP_MS);
 
-  constructor(db: Connection, words: readonly [WordIndex, WordIndex]) {
+  constructor(db: Connection, ids: IdIndex, words: readonly [WordIndex, WordIndex]) {
     this.#db = db;
+    this.#ids = ids;
     this.#words = words;
     this.#synchronous = v.parse(integer, db.pragma("synchronous", { simple: true }));
     this.#checkpointPages = v.parse(integer, db.pragma("wal_autocheckpoint", { simple: true }));
     this.#changes = db.prepare<[], number>("SELECT total_changes()").pluck();
     this.#older = db.prepare<[bigint, number], Known>(OLDER).safeIntegers();
     this.#olderOfType = db.prepare<(string | bigint | number)[], Known>(OLDER_OF_TYPE).safeIntegers();
-    this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
+    this.#known = db.prepare<[number, number, string], Known>(`${KNOWN} ${HAS_ID}`).safeIntegers();
     this.#delete = db.prepare<[bigint]>("DELETE FROM patterns WHERE seq = ?");
   }
 
@@ -103,7 +106,7 @@ export class DatabaseUpkeep {
       for (let at = 0; at < ids.length; yield) {
         const some = ids.slice(at, at + this.#rows.next);
         this.#rows.timed(() => {
-          const forget = this.#db.transaction(() => this.#inTime(some, (id) => this.#forget(id)));
+          const forget = this.#settling(() => this.#inTime(some, (id) => this.#forget(id)));
           const { looked, removed } = forget.immediate();
           at += looked;
           forgotten += removed;
@@ -163,12 +166,13 @@ export class DatabaseUpkeep {
 
   #remove(row: Known): boolean {
     this.dropWords(row);
+    this.#ids.remove(hashOf(row.id), row.seq);
     this.#delete.run(row.seq);
     return true;
   }
 
   #forget(id: string): boolean {
-    const row = id.isWellFormed() ? this.#known.get(id) : undefined;
+    const row = id.isWellFormed() ? this.#known.get(...rowOf(id)) : undefined;
     return row !== undefined && this.#remove(row);
   }
 
@@ -186,7 +190,15 @@ export class DatabaseUpkeep {
   }
 
   #step(work: (size: number) => number): number {
-    return this.#rows.timed((size) => this.#unsynced(this.#db.transaction(() => work(size)).immediate));
+    return this.#rows.timed((size) => this.#unsynced(this.#settling(() => work(size)).immediate));
+  }
+
+  #settling<T>(work: () => T) {
+    return this.#db.transaction(() => {
+      const result = work();
+      this.#ids.settle();
+      return result;
+    });
   }
 
   *#giveBackSpace(): Generator<void, void> {

@@ -1,19 +1,20 @@
 import { messageOf, systemCode } from "../../errors.ts";
+import { numberOf } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import { NotStorable, type OnDeleted, type Outcome } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import type { Connection } from "./driver.ts";
-import { DatabaseUpkeep, type Known } from "./upkeep.ts";
+import { BatchIds, HAS_ID, IdIndex, type IdLimits } from "./ids.ts";
+import { DatabaseUpkeep, KNOWN, type Known } from "./upkeep.ts";
 import { WordIndex } from "./words.ts";
 
 /** The line is bound as bytes: SQLite takes them as text by half the work of a round through a string. */
 const INSERT = `
 INSERT INTO patterns (pattern_id, pattern_type, timestamp, instant, project, session, host, line)
-VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT)) ON CONFLICT (pattern_id) DO NOTHING`;
+VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`;
 const UPDATE = `
 UPDATE patterns SET pattern_type = ?, timestamp = ?, instant = ?, project = ?, session = ?, host = ?,
   line = CAST(? AS TEXT) WHERE seq = ?`;
-const KNOWN = "SELECT seq, instant, CAST(line AS BLOB) AS line FROM patterns WHERE pattern_id = ?";
 
 const REMEMBERED = "SELECT substr(key, 11) FROM store WHERE key > 'forgotten ' AND key < 'forgotten!'";
 const REMEMBER = "INSERT INTO store (key, value) VALUES ('forgotten ' || ?, ?) ON CONFLICT DO NOTHING";
@@ -23,6 +24,7 @@ export class PatternWriter {
   readonly #insert;
   readonly #update;
   readonly #known;
+  readonly #ids;
   readonly #tags;
   readonly #agents;
   readonly #upkeep;
@@ -31,17 +33,22 @@ export class PatternWriter {
   #saved = 0;
 
   /** `onSynced`: told how many milliseconds each commit took. */
-  constructor(db: Connection, onSynced: (ms: number) => void = () => {}) {
+  constructor(db: Connection, onSynced: (ms: number) => void = () => {}, limits?: IdLimits) {
     this.#onSynced = onSynced;
     this.#db = db;
     this.#insert = db.prepare(INSERT);
     this.#update = db.prepare(UPDATE);
-    this.#known = db.prepare<[string], Known>(KNOWN).safeIntegers();
+    this.#known = db.prepare<[number, number, string], Known>(`${KNOWN} ${HAS_ID}`).safeIntegers();
+    this.#ids = new IdIndex(db, limits);
     this.#tags = new WordIndex(db, "pattern_tags", "tag");
     this.#agents = new WordIndex(db, "pattern_agents", "agent");
-    this.#upkeep = new DatabaseUpkeep(db, [this.#tags, this.#agents]);
+    this.#upkeep = new DatabaseUpkeep(db, this.#ids, [this.#tags, this.#agents]);
     this.#batch = db.transaction((patterns: readonly Pattern[]) => {
-      const outcomes = patterns.map((one, index) => this.#saveAt(index, one));
+      const hashes = patterns.map(({ hash }) => numberOf(hash));
+      const ids = new BatchIds(this.#ids, hashes);
+      const outcomes = patterns.map((one, index) => this.#saveAt(index, one, ids));
+      ids.flush();
+      this.#ids.settle();
       this.#saved = performance.now();
       return outcomes;
     });
@@ -83,9 +90,9 @@ export class PatternWriter {
     all.immediate();
   }
 
-  #saveAt(index: number, pattern: Pattern): Outcome {
+  #saveAt(index: number, pattern: Pattern, ids: BatchIds): Outcome {
     try {
-      const outcome = this.#save(pattern);
+      const outcome = this.#save(pattern, ids.hashAt(index), ids);
       if (outcome) return outcome;
     } catch (cause) {
       if (!/^SQLITE_(CONSTRAINT|TOOBIG|MISMATCH)/.test(systemCode(cause) ?? "")) throw cause;
@@ -94,22 +101,28 @@ export class PatternWriter {
     throw new NotStorable("SQLite refuses the pattern: a trigger ignored it", { index });
   }
 
-  #save(pattern: Pattern): Outcome | undefined {
-    const { id, instant } = pattern;
-    const columns = columnsOf(pattern);
-    const { changes, lastInsertRowid } = this.#insert.run(id, ...columns);
-    if (changes === 1) {
-      this.#tags.add(pattern.tags, instant, lastInsertRowid);
-      this.#agents.add(pattern.agents, instant, lastInsertRowid);
-      return "stored";
+  #save(pattern: Pattern, hash: number, ids: BatchIds): Outcome | undefined {
+    if (ids.has(hash)) {
+      ids.flush();
+      const known = this.#known.get(hash, hash, pattern.id);
+      // Or another id has its hash, or what had it is gone.
+      if (known) return this.#saveKnown(pattern, known);
     }
-    const known = this.#known.get(id);
-    // Only a trigger of somebody's makes an insertion do nothing where there is no such id.
-    if (!known) return undefined;
+    const { changes, lastInsertRowid } = this.#insert.run(pattern.id, ...columnsOf(pattern));
+    // Only a trigger of somebody's makes an insertion do nothing.
+    if (changes !== 1) return undefined;
+    ids.add(hash, Number(lastInsertRowid));
+    this.#tags.add(pattern.tags, pattern.instant, lastInsertRowid);
+    this.#agents.add(pattern.agents, pattern.instant, lastInsertRowid);
+    return "stored";
+  }
+
+  #saveKnown(pattern: Pattern, known: Known): Outcome {
+    const { instant } = pattern;
     if (instant < known.instant) return "superseded";
     if (instant === known.instant && known.line.equals(pattern.line)) return "superseded";
     this.#upkeep.dropWords(known);
-    this.#update.run(...columns, known.seq);
+    this.#update.run(...columnsOf(pattern), known.seq);
     this.#tags.add(pattern.tags, instant, known.seq);
     this.#agents.add(pattern.agents, instant, known.seq);
     return "replaced";

@@ -19,7 +19,7 @@ const MOST_MESSAGES = 100;
 export type DatabaseFault =
   | { readonly does: "row"; readonly fault: RowFault; readonly finding: Finding }
   | {
-      readonly does: "mode" | "header" | "reindex" | "salvage" | "nothing";
+      readonly does: "mode" | "header" | "reindex" | "ids" | "salvage" | "nothing";
       readonly finding: Finding;
     };
 
@@ -81,6 +81,7 @@ function headerOf(driver: Driver, file: string): string | undefined {
     const db = openReader(driver, file);
     try {
       db.prepare("SELECT pattern_id, line, seq FROM patterns LIMIT 1").get();
+      db.prepare("SELECT hash, seq FROM ids_settled LIMIT 1").get();
       readMetadata(db);
       const id = integerPragma(db, "application_id").toString(16);
       const wanted = APPLICATION_ID.toString(16);
@@ -128,8 +129,10 @@ function messagesOf(db: Connection, check: "quick_check" | "integrity_check"): s
 function* contentFaults(db: Connection, file: string, tally: Tally): Generator<DatabaseFault, void> {
   const zone = zoneOf(db);
   if (zone)
-    for (const fault of checkRows(db, file, zone, tally))
-      yield { does: "row", fault, finding: fault.finding };
+    for (const fault of checkRows(db, file, zone, tally)) {
+      if ("index" in fault) yield { does: fault.index, finding: fault.finding };
+      else yield { does: "row", fault, finding: fault.finding };
+    }
   else {
     const found = "the table store names no zone: timestamps without one can't be read";
     yield { does: "nothing", finding: { kind: "metadata_damaged", file, found } };

@@ -10,6 +10,7 @@ import type { Repaired } from "../../finding.ts";
 import { acquireLock } from "../../lock.ts";
 import type { Connection, Driver } from "../driver.ts";
 import { configureWriter, openReader, openWriter } from "../file.ts";
+import { hashOf, IdIndex, indexIds } from "../ids.ts";
 import { APPLICATION_ID, MIGRATIONS, newestFormat } from "../schema.ts";
 import { PatternWriter } from "../writer.ts";
 import { type DatabaseFault, zoneOf } from "./look.ts";
@@ -75,6 +76,10 @@ function* mendDatabase(
     const wrong = faults.filter(({ does }) => does === "reindex");
     if (wrong.length > 0) db.exec("REINDEX");
     for (const { finding } of wrong) yield { finding };
+    // What rows are taken out by.
+    const ids = faults.filter(({ does }) => does === "ids");
+    if (ids.length > 0) db.transaction(() => indexIds(db)).immediate();
+    for (const { finding } of ids) yield { finding };
     const rows = faults.flatMap((one) => (one.does === "row" ? one.fault : []));
     const zone = zoneOf(db);
     if (zone && rows.length > 0) {
@@ -89,9 +94,12 @@ function* mendDatabase(
 
 function mendRows(db: Connection, zone: Zone, faults: readonly RowFault[]): void {
   const remove = db.prepare("DELETE FROM patterns WHERE seq = ?");
+  const ids = new IdIndex(db);
   for (const fault of faults) {
-    if ("row" in fault) remove.run(fault.row.seq);
-    else {
+    if ("row" in fault) {
+      remove.run(fault.row.seq);
+      ids.remove(hashOf(fault.row.id), fault.row.seq);
+    } else {
       const { table, column } = fault.of;
       const { word, instant, seq } = fault.stray;
       db.prepare(`DELETE FROM ${table} WHERE ${column} = ? AND instant = ? AND seq = ?`).run(

@@ -5,6 +5,7 @@ import { storedPattern } from "../../../pattern/stored.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import type { Finding, Tally } from "../../finding.ts";
 import type { Connection } from "../driver.ts";
+import { KnownIds } from "./ids.ts";
 
 const STEP_ROWS = 500;
 
@@ -37,24 +38,28 @@ const ROWS = `
 SELECT seq, pattern_id AS id, pattern_type AS type, timestamp, instant, project, session, host,
   CAST(line AS BLOB) AS line FROM patterns NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT ?`;
 
-/** What is wrong with a row, or with one of a tag or an agent. */
+/** What is wrong with a row, with one of a tag or an agent, or with the index of ids. */
 export type RowFault =
   | { readonly row: Row; readonly finding: Finding }
   | { readonly stray: WordRow; readonly of: WordTable; readonly finding: Finding };
+export type ContentFault = RowFault | { readonly index: "ids"; readonly finding: Finding };
 
 export function* checkRows(
   db: Connection,
   file: string,
   zone: Zone,
   tally: Tally,
-): Generator<RowFault, void> {
+): Generator<ContentFault, void> {
   const rows = db.prepare<[bigint, number], Row>(ROWS).safeIntegers();
   const words = new Map(WORD_TABLES.map((of) => [of.table, new KnownWords(db, of)] as const));
+  const ids = new KnownIds(db);
   const step = db.transaction((after: bigint) => {
     const found = rows.all(after, STEP_ROWS);
     const faults = found.flatMap((row) => {
       const finding = rowFault(row, file, zone, (table, word) => words.get(table)?.has(word, row) ?? false);
-      return finding ? [{ row, finding }] : [];
+      const isTwice = ids.isTwice(row);
+      if (finding) return [{ row, finding }];
+      return isTwice ? [{ row, finding: twice(file, row) }] : [];
     });
     return { faults, count: found.length, last: found.at(-1)?.seq };
   });
@@ -65,6 +70,8 @@ export function* checkRows(
     tally.onProgress?.();
     after = last;
   }
+  const found = ids.fault(() => tally.onProgress?.());
+  if (found !== undefined) yield { index: "ids", finding: { kind: "sqlite_index_wrong", file, found } };
   for (const of of WORD_TABLES) {
     if (words.get(of.table)?.areAll !== true) yield* checkWords(db, file, zone, of, tally);
   }
@@ -128,6 +135,10 @@ function rowFault(
   const wrong = [...differing, ...missing.map(({ column }) => `${column}s`)];
   if (wrong.length === 0) return undefined;
   return { kind: "row_differs", file, row: row.seq, found: `${wrong.join(", ")} not as in the line` };
+}
+
+function twice(file: string, { seq }: Row): Finding {
+  return { kind: "row_twice", file, row: seq, found: "the id of an earlier row" };
 }
 
 /** Rows of tags or agents that no pattern has. */

@@ -1,0 +1,111 @@
+/** The two tables that lead from an id to its row, with room for few, so that entries go from one to the other all the time. */
+import Database from "better-sqlite3";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Cutoffs } from "../src/store/cutoffs.ts";
+import { openSqlite } from "../src/store/sqlite/backend.ts";
+import { sqliteChecker } from "../src/store/sqlite/check/check.ts";
+import { createStore } from "../src/store/sqlite/file.ts";
+import { IdIndex } from "../src/store/sqlite/ids.ts";
+import { PatternReader } from "../src/store/sqlite/reader.ts";
+import { MIGRATIONS } from "../src/store/sqlite/schema.ts";
+import { PatternWriter } from "../src/store/sqlite/writer.ts";
+import { findingsOf } from "./check-world.ts";
+import { batches, instantOf, lineOf, Model, note, parse } from "./conformance/patterns.ts";
+import { Place } from "./conformance/place.ts";
+import { newSeed } from "./process/patterns.ts";
+
+/** A new store's file. */
+function newFile(): string {
+  const file = `${new Place(openSqlite).path}.db`;
+  createStore(Database, file, "UTC", MIGRATIONS);
+  return file;
+}
+
+const LIMITS = { mostRecent: 5, run: 3 };
+
+const entry = fc.record({
+  hash: fc.integer({ min: -4, max: 4 }).map((one) => one * 2 ** 50),
+  seq: fc.integer({ min: 1, max: 4 }),
+});
+const step = fc.oneof(
+  { weight: 4, arbitrary: entry.map((one) => ({ does: "add" as const, ...one })) },
+  { weight: 2, arbitrary: entry.map((one) => ({ does: "remove" as const, ...one })) },
+  { weight: 2, arbitrary: fc.constant({ does: "settle" as const }) },
+  fc.constant({ does: "reopen" as const }),
+);
+
+const LIVE = `
+SELECT hash, seq FROM ids_recent WHERE NOT is_gone
+UNION SELECT hash, seq FROM (SELECT hash, seq FROM ids_settled EXCEPT SELECT hash, seq FROM ids_recent WHERE is_gone)`;
+
+describe("sqlite: the index of ids", () => {
+  test("has what was added and not removed, wherever that stands", () => {
+    const file = newFile();
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const db = new Database(file);
+        db.exec("DELETE FROM ids_recent; DELETE FROM ids_settled");
+        const live = db.prepare<[], { hash: number; seq: number }>(LIVE);
+        const recent = db.prepare<[], number>("SELECT count(*) FROM ids_recent").pluck();
+        const model = new Map<string, { hash: number; seq: number }>();
+        let ids = new IdIndex(db, LIMITS);
+        for (const one of steps) {
+          if (one.does === "reopen") ids = new IdIndex(db, LIMITS);
+          else if (one.does === "settle") {
+            ids.settle();
+            expect(recent.get()).toBeLessThan(LIMITS.mostRecent + LIMITS.run);
+          } else {
+            const { hash, seq } = one;
+            if (one.does === "add") ids.add([hash], seq);
+            else ids.remove(hash, seq);
+            if (one.does === "add") model.set(`${hash} ${seq}`, { hash, seq });
+            else model.delete(`${hash} ${seq}`);
+          }
+        }
+        const sorted = (all: Iterable<{ hash: number; seq: number }>) =>
+          [...all].sort((a, b) => a.hash - b.hash || a.seq - b.seq);
+        expect(sorted(live.all())).toEqual(sorted(model.values()));
+        db.close();
+      }),
+      { seed: newSeed("index of ids"), numRuns: 200 },
+    );
+  });
+
+  test("a store answers as ever while entries go on", async () => {
+    const history = fc.array(fc.oneof({ weight: 4, arbitrary: batches }, fc.constant("delete" as const)), {
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(history, async (steps) => {
+        const file = newFile();
+        const db = new Database(file);
+        const [writer, reader] = [new PatternWriter(db, undefined, LIMITS), new PatternReader(db)];
+        const model = new Model();
+        for (const one of steps) {
+          if (one === "delete") {
+            const cutoff = instantOf("2026-05-01T12:00:00Z");
+            const run = writer.deleteOlderThan(new Cutoffs(cutoff), () => {});
+            let last = run.next();
+            while (!last.done) last = run.next();
+            expect(last.value).toBe(model.deleteOlderThan(cutoff));
+          } else for (const batch of one) expect(writer.write(batch)).toEqual(model.write(batch));
+          for (const line of model.lines({})) expect(reader.get(parse(line).id)).toBe(line);
+        }
+        db.close();
+        expect(await findingsOf(await sqliteChecker(file))).toEqual([]);
+      }),
+      { seed: newSeed("a store with a small index of ids"), numRuns: 50 },
+    );
+  });
+
+  test("ids that share a hash are kept apart", () => {
+    const db = new Database(newFile());
+    const writer = new PatternWriter(db, undefined, LIMITS);
+    const same = Array.from({ length: 12 }, (_, n) => ({ ...note(`n${n}`), hash: { high: 3, low: 4 } }));
+    expect(writer.write(same)).toEqual(same.map(() => "stored"));
+    expect(writer.write(same)).toEqual(same.map(() => "superseded"));
+    expect(db.prepare("SELECT line FROM patterns ORDER BY seq").pluck().all()).toEqual(same.map(lineOf));
+    db.close();
+  });
+});
