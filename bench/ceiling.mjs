@@ -44,7 +44,7 @@ async function insertRows() {
     `INSERT INTO patterns (seq, pattern_id, pattern_type, timestamp, instant, project, session, host, line)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const insertId = database.prepare("INSERT INTO ids_recent (hash, seq, is_gone) VALUES (?, ?, 0)");
+  const insertId = database.prepare("INSERT INTO ids_recent (hash, seq) VALUES (?, ?)");
   const insertTag = database.prepare("INSERT INTO pattern_tags (tag, instant, seq) VALUES (?, ?, ?)");
   const insertAgent = database.prepare("INSERT INTO pattern_agents (agent, instant, seq) VALUES (?, ?, ?)");
   const insertBatch = database.transaction((/** @type {readonly Rows[]} */ batch) => {

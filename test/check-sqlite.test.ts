@@ -63,18 +63,10 @@ const harm: [string, string, string[]][] = [
     "a second row of an id",
     `INSERT INTO patterns (pattern_id, pattern_type, timestamp, instant, line)
      SELECT pattern_id, pattern_type, timestamp, instant, line FROM patterns WHERE pattern_id = 'b';
-     INSERT INTO ids_recent SELECT hash, 4, 0 FROM ids_recent WHERE seq = 2`,
+     INSERT INTO ids_recent SELECT hash, 4 FROM ids_recent WHERE seq = 2`,
     ["row_twice"],
   ],
   ["a row that no id leads to", "DELETE FROM ids_recent WHERE seq = 2", ["sqlite_index_wrong"]],
-  [
-    "a row whose id is called gone",
-    "UPDATE ids_recent SET is_gone = 1 WHERE seq = 2",
-    ["sqlite_index_wrong"],
-  ],
-  ["an id that leads nowhere", "INSERT INTO ids_recent VALUES (7, 99, 0)", ["sqlite_index_wrong"]],
-  ["a settled id that leads nowhere", "INSERT INTO ids_settled VALUES (7, 99)", ["sqlite_index_wrong"]],
-  ["a settled id of another row", "INSERT INTO ids_settled VALUES (7, 1)", ["sqlite_index_wrong"]],
   ["a missing tag", "DELETE FROM pattern_tags WHERE tag = 'y'", ["row_differs"]],
   ["a missing agent", "DELETE FROM pattern_agents", ["row_differs"]],
   [

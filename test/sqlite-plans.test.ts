@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { OpenOptions, Position } from "../src/store/backend.ts";
 import type { Filter } from "../src/store/filter.ts";
 import { openSqlite } from "../src/store/sqlite/backend.ts";
+import { FROM_ID, rowOf } from "../src/store/sqlite/ids.ts";
 import { type KeyQuery, keyQuery, probeQuery, sourcesOf } from "../src/store/sqlite/keys.ts";
 import { sparsest } from "../src/store/sqlite/reader.ts";
 import { EARLIER, idsOf, instantOf, LATER, note } from "./conformance/patterns.ts";
@@ -81,6 +82,25 @@ describe("sqlite: plans", () => {
       ]);
     }
   }
+
+  test("an id is found by its hash, whatever the statistics say of the store", async () => {
+    const place = new Place(open);
+    const backend = await place.open();
+    await backend.write([note("a"), note("b")]);
+    // Which leaves statistics.
+    await backend.close();
+    const plan = beside(place, (db) =>
+      planOf(db, { sql: `SELECT seq ${FROM_ID}`, parameters: rowOf("a") }).filter((step) =>
+        /patterns|ids_/.test(step),
+      ),
+    );
+    expect(plan).toEqual([
+      "SEARCH ids_recent USING PRIMARY KEY (hash=?)",
+      "SEARCH patterns USING INTEGER PRIMARY KEY (rowid=?)",
+      "SEARCH ids_settled USING PRIMARY KEY (hash=?)",
+      "SEARCH patterns USING INTEGER PRIMARY KEY (rowid=?)",
+    ]);
+  });
 
   test("the oldest are found for a deletion without a scan or a sort", async () => {
     const place = new Place(open);

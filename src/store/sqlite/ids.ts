@@ -2,16 +2,16 @@
  * Which rows a pattern's id may be in, by the hash of the id. Ids are random: in an index that is larger than SQLite's
  * cache each new one costs a page that is read and a page that is written. So what is new gathers in a small table, and
  * once that is full, runs of neighbours go on to the large one, one after the other through all of it: the rolling merge of
- * log-structured merge trees (O'Neil et al., 1996). A removed id, too, stands in the small table, `is_gone`, until the
- * merge comes by. What the small one says goes.
+ * log-structured merge trees (O'Neil et al., 1996). An entry may lead to a row that is gone, or is another's by now: the row
+ * itself says whose it is. What a deletion leaves is swept out, neighbours together again.
  */
 import { hashId, numberOf } from "../../pattern/id-hash.ts";
 import type { Connection } from "./driver.ts";
 
-/** The condition for the row of an id; binds what `rowOf` answers. */
-export const HAS_ID = `
-seq IN (SELECT seq FROM ids_recent WHERE hash = ? UNION ALL SELECT seq FROM ids_settled WHERE hash = ?)
-AND pattern_id = ?`;
+/** FROM and WHERE of an id's row; binds what `rowOf` answers. In this order, also when statistics of a small store advise a scan. */
+export const FROM_ID = `
+FROM (SELECT seq AS found FROM ids_recent WHERE hash = ? UNION ALL SELECT seq FROM ids_settled WHERE hash = ?)
+CROSS JOIN patterns ON seq = found WHERE pattern_id = ?`;
 
 /** Of hashes in one JSON text: a call for each would cost more than the search. */
 const AMONG = `
@@ -19,13 +19,12 @@ SELECT value FROM json_each(?)
 WHERE EXISTS (SELECT 1 FROM ids_recent WHERE hash = value) OR EXISTS (SELECT 1 FROM ids_settled WHERE hash = value)`;
 /** For rows that follow one another, in the order in which they go into the table. */
 const PUT = `
-INSERT INTO ids_recent (hash, seq, is_gone) SELECT value, ? + key, ? FROM json_each(?) WHERE true ORDER BY 1
-ON CONFLICT DO UPDATE SET is_gone = excluded.is_gone`;
-const LAST_OF_RUN = "SELECT hash FROM ids_recent WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?";
-const RUN = "FROM ids_recent WHERE hash > ? AND hash <= ?";
+INSERT INTO ids_recent (hash, seq) SELECT value, ? + key FROM json_each(?) WHERE true ORDER BY 1 ON CONFLICT DO NOTHING`;
+const TABLES = ["ids_recent", "ids_settled"] as const;
+const WITHIN = "hash > ? AND hash <= ?";
 const SETTLE = `
-INSERT INTO ids_settled (hash, seq) SELECT hash, seq ${RUN} AND NOT is_gone ORDER BY hash, seq ON CONFLICT DO NOTHING`;
-const DROP_GONE = `DELETE FROM ids_settled WHERE (hash, seq) IN (SELECT hash, seq ${RUN} AND is_gone)`;
+INSERT INTO ids_settled (hash, seq) SELECT hash, seq FROM ids_recent WHERE ${WITHIN} ORDER BY hash, seq
+ON CONFLICT DO NOTHING`;
 
 /** In entries. */
 export interface IdLimits {
@@ -46,10 +45,9 @@ export class IdIndex {
   readonly #among;
   readonly #put;
   readonly #count;
-  readonly #lastOfRun;
   readonly #settle;
-  readonly #dropGone;
   readonly #clear;
+  readonly #tables;
   /** How many entries the small table has; about, between two rounds, since a transaction may be rolled back. */
   #recent: number | undefined;
   #settledTo = BEFORE_ALL;
@@ -58,12 +56,11 @@ export class IdIndex {
   constructor(db: Connection, limits = LIMITS) {
     this.#limits = limits;
     this.#among = db.prepare<[string], number>(AMONG).pluck();
-    this.#put = db.prepare<[number | bigint, number, string]>(PUT);
+    this.#put = db.prepare<[number | bigint, string]>(PUT);
     this.#count = db.prepare<[], number>("SELECT count(*) FROM ids_recent").pluck();
-    this.#lastOfRun = db.prepare<[number, number], number>(LAST_OF_RUN).pluck();
     this.#settle = db.prepare<[number, number]>(SETTLE);
-    this.#dropGone = db.prepare<[number, number]>(DROP_GONE);
-    this.#clear = db.prepare<[number, number]>(`DELETE ${RUN}`);
+    this.#clear = db.prepare<[number, number]>(`DELETE FROM ids_recent WHERE ${WITHIN}`);
+    this.#tables = TABLES.map((table) => statementsOf(db, table));
   }
 
   /** Those that a row may have. */
@@ -73,16 +70,12 @@ export class IdIndex {
 
   /** Of rows that follow one another, from `first` on. */
   add(hashes: readonly number[], first: number | bigint): void {
-    this.#note(hashes, first, 0);
+    this.#put.run(first, JSON.stringify(hashes));
+    if (this.#recent !== undefined) this.#recent += hashes.length;
   }
 
   remove(hash: number, seq: number | bigint): void {
-    this.#note([hash], seq, 1);
-  }
-
-  #note(hashes: readonly number[], first: number | bigint, isGone: 0 | 1): void {
-    this.#put.run(first, isGone, JSON.stringify(hashes));
-    if (this.#recent !== undefined) this.#recent += hashes.length;
+    for (const { remove } of this.#tables) remove.run(hash, seq);
   }
 
   /** Makes room for what came in since the last time; within the transaction of whoever put it in. */
@@ -94,14 +87,43 @@ export class IdIndex {
 
   #settleRun(recent: number): number {
     const from = this.#settledTo;
-    const last = this.#lastOfRun.get(from, this.#limits.run - 1);
+    const last = this.#tables[0]?.lastOfRun.get(from, this.#limits.run - 1);
     const to = last ?? AFTER_ALL;
     this.#settle.run(from, to);
-    this.#dropGone.run(from, to);
     const { changes } = this.#clear.run(from, to);
     this.#settledTo = last ?? BEFORE_ALL;
     return last === undefined ? (this.#count.get() ?? 0) : recent - changes;
   }
+
+  /**
+   * Drops what leads to rows that are gone, of those up to `last`. Each step is a run of as many entries as `step` says
+   * that it has time for.
+   */
+  *sweep(last: bigint, step: (work: (entries: number) => void) => void): Generator<void, void> {
+    for (const { lastOfRun, sweep } of this.#tables) {
+      for (let from: number | undefined = BEFORE_ALL; from !== undefined; yield) {
+        step((entries) => {
+          const to = lastOfRun.get(from ?? BEFORE_ALL, entries - 1);
+          sweep.run(from ?? BEFORE_ALL, to ?? AFTER_ALL, last);
+          from = to;
+        });
+      }
+    }
+  }
+}
+
+function statementsOf(db: Connection, table: (typeof TABLES)[number]) {
+  return {
+    lastOfRun: db
+      .prepare<[number, number], number>(
+        `SELECT hash FROM ${table} WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?`,
+      )
+      .pluck(),
+    remove: db.prepare<[number, number | bigint]>(`DELETE FROM ${table} WHERE hash = ? AND seq = ?`),
+    sweep: db.prepare<[number, number, bigint]>(`
+DELETE FROM ${table} WHERE ${WITHIN} AND seq <= ?
+AND NOT EXISTS (SELECT 1 FROM patterns WHERE patterns.seq = ${table}.seq)`),
+  };
 }
 
 /** The hashes of a batch: which of them a row may have, and those of new rows, which go into the index many at a time. */
@@ -155,7 +177,7 @@ export function hashOf(id: string): number {
   return numberOf(hashId(id));
 }
 
-/** What HAS_ID binds. */
+/** What FROM_ID binds. */
 export function rowOf(id: string): [hash: number, hash: number, id: string] {
   const hash = hashOf(id);
   return [hash, hash, id];

@@ -1,7 +1,7 @@
 import { PAGE_BYTES, type Page, type PageRequest, type Position, type StoreStats } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Connection } from "./driver.ts";
-import { HAS_ID, rowOf } from "./ids.ts";
+import { FROM_ID, rowOf } from "./ids.ts";
 import {
   isExact,
   KEY_COLUMNS,
@@ -31,9 +31,7 @@ export class PatternReader {
 
   constructor(db: Connection) {
     this.#db = db;
-    this.#byId = db
-      .prepare<[number, number, string], string>(`SELECT line FROM patterns WHERE ${HAS_ID}`)
-      .pluck();
+    this.#byId = db.prepare<[number, number, string], string>(`SELECT line ${FROM_ID}`).pluck();
     this.#bySeq = db.prepare<[bigint], string>("SELECT line FROM patterns WHERE seq = ?").pluck();
     this.#counts = db
       .prepare<[], { type: string; patterns: bigint }>(

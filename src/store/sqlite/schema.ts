@@ -72,7 +72,7 @@ CREATE TABLE pattern_agents (
 function indexIdsByHash(db: Connection): void {
   db.exec(`
 CREATE TABLE ids_recent (
-  hash INTEGER NOT NULL, seq INTEGER NOT NULL, is_gone INTEGER NOT NULL, PRIMARY KEY (hash, seq)
+  hash INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (hash, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE ids_settled (
   hash INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (hash, seq)

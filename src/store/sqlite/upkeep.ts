@@ -12,30 +12,31 @@ import type { Cutoffs } from "../cutoffs.ts";
 import { typesIn } from "./census.ts";
 import type { Connection } from "./driver.ts";
 import { BUSY_MS } from "./file.ts";
-import { HAS_ID, hashOf, type IdIndex, rowOf } from "./ids.ts";
+import { FROM_ID, hashOf, type IdIndex, rowOf } from "./ids.ts";
 import { StepSize } from "./step-size.ts";
 import type { WordIndex } from "./words.ts";
 
 /** A row as far as its removal needs it. */
 export interface Known {
   readonly seq: bigint;
-  readonly id: string;
   readonly instant: bigint;
   readonly line: Buffer;
 }
 
-export const KNOWN = `SELECT seq, pattern_id AS id, instant, CAST(line AS BLOB) AS line FROM patterns WHERE`;
-const OLDER = `${KNOWN} instant < ? ORDER BY instant LIMIT ?`;
+const COLUMNS = "seq, instant, CAST(line AS BLOB) AS line";
+export const KNOWN = `SELECT ${COLUMNS} ${FROM_ID}`;
+const OLDER = `SELECT ${COLUMNS} FROM patterns WHERE instant < ? ORDER BY instant LIMIT ?`;
 const OLDER_OF_TYPE = `
-${KNOWN} pattern_type = ? AND instant < ? AND (instant, seq) > (?, ?)
+SELECT ${COLUMNS} FROM patterns WHERE pattern_type = ? AND instant < ? AND (instant, seq) > (?, ?)
 ORDER BY instant, seq LIMIT ?`;
 
 const STEP_MS = 12;
 /** What a step has not come to by then, since the disk is slow just now, is the next one's. */
 const LATE_MS = 20;
-/** Rows to a transaction, and pages to be given back in one go: at first, and at most. */
+/** Rows to a transaction, pages to be given back in one go, entries of ids to be looked at: at first, and at most. */
 const ROWS = [200, 2_000] as const;
 const PAGES = [100, 2_000] as const;
+const ENTRIES = [2_000, 50_000] as const;
 
 /** About as many pages as saving lets the WAL grow to. */
 const CHECKPOINT_STEPS = 30;
@@ -45,6 +46,7 @@ const TRUNCATE_TRIES = 200;
 const TRUNCATE_MS = 20;
 
 const BEFORE_ALL = -(2n ** 63n);
+const NO_SEQ = BEFORE_ALL;
 const integer = v.pipe(v.number(), v.integer());
 const checkpoint = v.tuple([v.object({ busy: integer })]);
 
@@ -58,12 +60,14 @@ export class DatabaseUpkeep {
   /** Since somebody saved, who then does the checkpoints; and how many rows were changed after the last step. */
   #stepsInWal = 0;
   #changesBefore: number | undefined;
+  #lastRemoved = NO_SEQ;
   readonly #older;
   readonly #olderOfType;
   readonly #known;
   readonly #delete;
   readonly #rows = new StepSize(...ROWS, STEP_MS);
   readonly #pages = new StepSize(...PAGES, STEP_MS);
+  readonly #entries = new StepSize(...ENTRIES, STEP_MS);
 
   constructor(db: Connection, ids: IdIndex, words: readonly [WordIndex, WordIndex]) {
     this.#db = db;
@@ -74,7 +78,7 @@ export class DatabaseUpkeep {
     this.#changes = db.prepare<[], number>("SELECT total_changes()").pluck();
     this.#older = db.prepare<[bigint, number], Known>(OLDER).safeIntegers();
     this.#olderOfType = db.prepare<(string | bigint | number)[], Known>(OLDER_OF_TYPE).safeIntegers();
-    this.#known = db.prepare<[number, number, string], Known>(`${KNOWN} ${HAS_ID}`).safeIntegers();
+    this.#known = db.prepare<[number, number, string], Known>(KNOWN).safeIntegers();
     this.#delete = db.prepare<[bigint]>("DELETE FROM patterns WHERE seq = ?");
   }
 
@@ -85,6 +89,7 @@ export class DatabaseUpkeep {
     else {
       for (const type of typesIn(this.#db)) deleted += yield* this.#deleteOfType(type, cutoffs, onDeleted);
     }
+    if (deleted > 0) yield* this.#sweepIds();
     yield* this.#giveBackSpace();
     return deleted;
   }
@@ -106,7 +111,7 @@ export class DatabaseUpkeep {
       for (let at = 0; at < ids.length; yield) {
         const some = ids.slice(at, at + this.#rows.next);
         this.#rows.timed(() => {
-          const forget = this.#settling(() => this.#inTime(some, (id) => this.#forget(id)));
+          const forget = this.#db.transaction(() => this.#inTime(some, (id) => this.#forget(id)));
           const { looked, removed } = forget.immediate();
           at += looked;
           forgotten += removed;
@@ -166,14 +171,16 @@ export class DatabaseUpkeep {
 
   #remove(row: Known): boolean {
     this.dropWords(row);
-    this.#ids.remove(hashOf(row.id), row.seq);
     this.#delete.run(row.seq);
+    if (row.seq > this.#lastRemoved) this.#lastRemoved = row.seq;
     return true;
   }
 
   #forget(id: string): boolean {
     const row = id.isWellFormed() ? this.#known.get(...rowOf(id)) : undefined;
-    return row !== undefined && this.#remove(row);
+    if (!row) return false;
+    this.#ids.remove(hashOf(id), row.seq);
+    return this.#remove(row);
   }
 
   /** One by one, at least one; how many were looked at, and for how many it was true. */
@@ -190,15 +197,15 @@ export class DatabaseUpkeep {
   }
 
   #step(work: (size: number) => number): number {
-    return this.#rows.timed((size) => this.#unsynced(this.#settling(() => work(size)).immediate));
+    return this.#rows.timed((size) => this.#unsynced(this.#db.transaction(() => work(size)).immediate));
   }
 
-  #settling<T>(work: () => T) {
-    return this.#db.transaction(() => {
-      const result = work();
-      this.#ids.settle();
-      return result;
-    });
+  /** The index of ids: each entry by itself would cost a page. */
+  *#sweepIds(): Generator<void, void> {
+    const steps = this.#ids.sweep(this.#lastRemoved, (work) =>
+      this.#entries.timed((size) => this.#unsynced(this.#db.transaction(() => work(size)).immediate)),
+    );
+    for (const _ of steps) yield* this.#pause();
   }
 
   *#giveBackSpace(): Generator<void, void> {

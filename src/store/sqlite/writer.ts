@@ -4,7 +4,7 @@ import type { Pattern } from "../../pattern/pattern.ts";
 import { NotStorable, type OnDeleted, type Outcome } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import type { Connection } from "./driver.ts";
-import { BatchIds, HAS_ID, IdIndex, type IdLimits } from "./ids.ts";
+import { BatchIds, IdIndex, type IdLimits } from "./ids.ts";
 import { DatabaseUpkeep, KNOWN, type Known } from "./upkeep.ts";
 import { WordIndex } from "./words.ts";
 
@@ -38,7 +38,7 @@ export class PatternWriter {
     this.#db = db;
     this.#insert = db.prepare(INSERT);
     this.#update = db.prepare(UPDATE);
-    this.#known = db.prepare<[number, number, string], Known>(`${KNOWN} ${HAS_ID}`).safeIntegers();
+    this.#known = db.prepare<[number, number, string], Known>(KNOWN).safeIntegers();
     this.#ids = new IdIndex(db, limits);
     this.#tags = new WordIndex(db, "pattern_tags", "tag");
     this.#agents = new WordIndex(db, "pattern_agents", "agent");

@@ -70,8 +70,8 @@ export function* checkRows(
     tally.onProgress?.();
     after = last;
   }
-  const found = ids.fault(() => tally.onProgress?.());
-  if (found !== undefined) yield { index: "ids", finding: { kind: "sqlite_index_wrong", file, found } };
+  if (ids.fault !== undefined)
+    yield { index: "ids", finding: { kind: "sqlite_index_wrong", file, found: ids.fault } };
   for (const of of WORD_TABLES) {
     if (words.get(of.table)?.areAll !== true) yield* checkWords(db, file, zone, of, tally);
   }
