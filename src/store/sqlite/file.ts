@@ -95,7 +95,7 @@ export function configureWriter(db: Connection, durability: "fsync" | "os"): voi
   // The driver is built with NORMAL for WAL, which loses the last commits in a power cut.
   db.pragma(`synchronous = ${durability === "fsync" ? "FULL" : "NORMAL"}`);
   db.pragma("wal_autocheckpoint = 10000");
-  db.pragma("cache_size = -32768");
+  db.pragma("cache_size = -12288");
   db.pragma("temp_store = MEMORY");
   // Of what is replaced or deleted nothing is left in pages that are written anyway.
   db.pragma("secure_delete = FAST");
