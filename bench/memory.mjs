@@ -47,7 +47,12 @@ async function bench({ minutes, lines, pauseMs = 0, backends, json }, scratch, c
     const folder = join(scratch, backend);
     await mkdir(folder);
     const { pid, ingest, stop } = await startDaemon(children, { backend, folder });
-    const { child } = children.start([FLOOD, ingest, patterns, String(pauseMs)]);
+    const { child, status } = children.start([FLOOD, ingest, patterns, String(pauseMs)]);
+    let isSending = true;
+    const ended = () => {
+      isSending = false;
+    };
+    status.then(ended, ended);
     let stored = 0;
     createInterface(child.stdout).on("line", (line) => {
       stored += Number(line);
@@ -55,6 +60,7 @@ async function bench({ minutes, lines, pauseMs = 0, backends, json }, scratch, c
     const rows = [["", "patterns", "median", "most", "most so far"]];
     for (let minute = 1; minute <= minutes; minute += 1) {
       const samples = await samplesOf(pid, signal);
+      if (!isSending) throw new Error("the sender ended: no figure is given");
       const { peakRssBytes } = usageOf(pid);
       const figure = { backend, minute, stored, samples, peakRssBytes };
       figures.push(figure);

@@ -4,10 +4,20 @@
  * unlinking of as many files.
  */
 import { randomUUID } from "node:crypto";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  unlinkSync,
+} from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { openStore } from "../dist/store/open.js";
@@ -95,6 +105,8 @@ async function measure(children, options) {
     ? asked
     : Promise.race([asked, setTimeout(jobSeconds * 1_000)]));
   const jobTo = performance.now();
+  const { jobs } = await ask(control, "GET", "/health");
+  const soFar = jobs.retention.running?.done;
   await setTimeout(500);
   await load.stop();
   // A job that goes on ends with the daemon.
@@ -106,6 +118,7 @@ async function measure(children, options) {
     quiet: quantiles(load.latencies(quietFrom, jobFrom)),
     during: quantiles(load.latencies(jobFrom, jobTo)),
     job,
+    soFar,
     longestMs: backend === "sqlite" ? JSON.parse(readFileSync(watched, "utf8")) : undefined,
   };
 }
@@ -129,18 +142,15 @@ async function measureCapacity(children, { ingest, control, probe, lines }) {
 
 /** The days that are to be deleted, from copies: by the store, and file by file. */
 async function measureUnlinking(path, scratch) {
-  const [stored, plain] = [join(scratch, "stored"), join(scratch, "plain")];
+  const [stored, plain, durable] = ["stored", "plain", "durable"].map((name) => join(scratch, name));
   cpSync(path, stored, { recursive: true });
   const cutoffDay = Math.floor(Date.now() / DAY_MS) - 90;
   const days = daysIn(stored).filter(({ day }) => day < cutoffDay);
-  for (const { folder } of days) cpSync(join(stored, folder), join(plain, folder), { recursive: true });
-  const files = days.flatMap(({ folder }) =>
-    readdirSync(join(plain, folder)).map((name) => join(plain, folder, name)),
-  );
-  const unlinkingMs = await timed(async () => {
-    for (const file of files) unlinkSync(file);
-    for (const { folder } of days) rmdirSync(join(plain, folder));
-  });
+  for (const place of [plain, durable]) {
+    for (const { folder } of days) cpSync(join(stored, folder), join(place, folder), { recursive: true });
+  }
+  const unlinkingMs = await timed(async () => unlinkDays(plain, days, () => {}));
+  const durableMs = await timed(async () => unlinkDays(durable, days, syncFolder));
   const store = await openStore("filesystem", {
     path: stored,
     durability: "fsync",
@@ -154,8 +164,30 @@ async function measureUnlinking(path, scratch) {
   });
   await store.close();
   return {
-    wholeDays: { days: days.length, files: files.length, patterns: deleted, deletionMs, unlinkingMs },
+    wholeDays: { days: days.length, patterns: deleted, deletionMs, unlinkingMs, durableMs },
   };
+}
+
+/**
+ * @param {string} place
+ * @param {readonly { folder: string }[]} days
+ * @param {(folder: string) => void} sync after the names in the folder have changed
+ */
+function unlinkDays(place, days, sync) {
+  for (const day of days) {
+    const folder = join(place, day.folder);
+    for (const name of readdirSync(folder)) unlinkSync(join(folder, name));
+    sync(folder);
+    rmdirSync(folder);
+    sync(dirname(folder));
+  }
+}
+
+/** @param {string} folder */
+function syncFolder(folder) {
+  const fd = openSync(folder, "r");
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 function daysIn(path) {
@@ -185,13 +217,16 @@ function ask(socketPath, method, path) {
   });
 }
 
-function report({ backend, capacity, rate, quiet, during, job, longestMs, wholeDays }) {
+function report({ backend, capacity, rate, quiet, during, job, soFar, longestMs, wholeDays }) {
   const ms = ({ p50, p99, max }) => `${p50.toFixed(1)} / ${p99.toFixed(1)} / ${max.toFixed(1)}`;
   console.log(`${backend}: ${rate.toLocaleString("en")} patterns/s of ${capacity.toLocaleString("en")}`);
   console.log(
     `  ack p50 / p99 / max, ms   quiet ${ms(quiet)}   during the job ${ms(during)}   p99 ${(during.p99 / quiet.p99).toFixed(2)} times`,
   );
-  if (!job) console.log("  the job                   was not waited for");
+  if (!job)
+    console.log(
+      `  the job                   was not waited for: ${soFar?.toLocaleString("en")} patterns so far`,
+    );
   else
     console.log(
       `  the job                   ${job.patterns.toLocaleString("en")} patterns in ${(job.ms / 1000).toFixed(1)} s, ${job.bytes_before.toLocaleString("en")} to ${job.bytes_after.toLocaleString("en")} bytes`,
@@ -202,7 +237,7 @@ function report({ backend, capacity, rate, quiet, during, job, longestMs, wholeD
     );
   if (wholeDays)
     console.log(
-      `  whole days, without load  ${wholeDays.days} days, ${wholeDays.files} files: ${wholeDays.deletionMs.toFixed(0)} ms; unlinking alone ${wholeDays.unlinkingMs.toFixed(0)} ms`,
+      `  whole days, without load  ${wholeDays.days} days: ${wholeDays.deletionMs.toFixed(0)} ms; unlinking alone ${wholeDays.unlinkingMs.toFixed(0)} ms, with fsync of its folders ${wholeDays.durableMs.toFixed(0)} ms`,
     );
 }
 

@@ -16,6 +16,8 @@ import { expect, test } from "vitest";
 import type { Backend, OpenOptions } from "../src/store/backend.ts";
 import { openSqlite } from "../src/store/sqlite/backend.ts";
 import { sqliteChecker } from "../src/store/sqlite/check/check.ts";
+import { createStore } from "../src/store/sqlite/file.ts";
+import { MIGRATIONS } from "../src/store/sqlite/schema.ts";
 import { findingsOf, kindsOf, repairsOf } from "./check-world.ts";
 import { batches, instantOf, LATER, lineOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
@@ -117,6 +119,29 @@ test("a line that is no pattern is taken out and kept", async () => {
   expect(await walk(await place.open({ readOnly: true }))).toEqual(
     [stored[2], stored[1]].map((one) => one && lineOf(one)),
   );
+});
+
+test.each([1, 2])("a store of format %i is checked, and mended as the newest", async (format) => {
+  const place = new Place(open);
+  const file = `${place.path}.db`;
+  createStore(Database, file, "UTC", MIGRATIONS.slice(0, format - 1));
+  const insert = "INSERT INTO patterns (pattern_id, pattern_type, timestamp, instant, line) VALUES";
+  const [a, b] = [note("a"), note("b")];
+  const row = (one: typeof a) =>
+    `('${one.id}', 'note', '${one.timestamp}', ${one.instant}, '${lineOf(one)}')`;
+  run(
+    file,
+    `${insert} ${row(a)}; ${insert} ${row(b)}; UPDATE patterns SET instant = 7 WHERE pattern_id = 'a'`,
+  );
+  expect(kindsOf(await findings(file))).toEqual(["row_differs"]);
+  writeFileSync(`${file}.lock`, "", { mode: 0o600 });
+  run(file, "PRAGMA user_version = 0");
+  expect(kindsOf((await repairs(file)).map(({ finding }) => finding))).toEqual([
+    "header_wrong",
+    "row_differs",
+  ]);
+  expect(await findings(file)).toEqual([]);
+  expect(await walk(await place.open())).toEqual([lineOf(a), lineOf(b)]);
 });
 
 test("of two rows that are one pattern, the newer version stays", async () => {

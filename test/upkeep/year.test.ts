@@ -62,5 +62,5 @@ describe.each([
     );
     for (const job of ["retention", "compression"])
       expect([...nights.keys()].filter((night) => night.endsWith(job))).toHaveLength(366);
-  }, 60_000);
+  }, 180_000);
 });

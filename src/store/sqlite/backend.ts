@@ -8,7 +8,15 @@ import { acquireLock, type WriterLock } from "../lock.ts";
 import { oneStep } from "../steps.ts";
 import { PatternCounter } from "./census.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
-import { configureWriter, createStore, isStore, openReader, openWriter, storeFile } from "./file.ts";
+import {
+  configureWriter,
+  createStore,
+  isStore,
+  openReader,
+  openWriter,
+  optimize,
+  storeFile,
+} from "./file.ts";
 import { PatternReader } from "./reader.ts";
 import { scan } from "./scan.ts";
 import { MIGRATIONS, type Migration, migrate, newestFormat, readMetadata } from "./schema.ts";
@@ -104,7 +112,7 @@ function backendOf(
         if (!held) return;
         // What is left to do is no reason to wait for somebody else's transaction.
         db.pragma("busy_timeout = 0");
-        db.pragma("optimize");
+        optimize(db);
         db.pragma("wal_checkpoint(TRUNCATE)");
       } finally {
         db.close();

@@ -32,6 +32,8 @@ const APPLICATION_ID_AT = 68;
 /** How long a call waits for somebody else's transaction (a person in the sqlite3 shell). */
 export const BUSY_MS = 5000;
 
+const SMALL_ROWS = 10_000;
+
 /** The files that SQLite keeps beside a database. */
 export const COMPANIONS = ["-wal", "-shm", "-journal"];
 
@@ -102,6 +104,12 @@ export function configureWriter(db: Connection, durability: "fsync" | "os"): voi
   // A crash may have left commits in the WAL that are readable and not durable. A sender that sends one of them
   // again is told that it is stored, so they have to be: a checkpoint syncs them.
   if (durability === "fsync") db.pragma("wal_checkpoint(PASSIVE)");
+}
+
+/** Renews SQLite's statistics; not those of a small store, which would stay while it grows and advise to look at every row. */
+export function optimize(db: Connection): void {
+  const isSmall = db.prepare("SELECT 1 FROM patterns LIMIT 1 OFFSET ?").get(SMALL_ROWS) === undefined;
+  if (!isSmall) db.pragma("optimize");
 }
 
 /** @throws PatterndError `store_failed` where SQLite may not write beside the database, as it must to read one with a WAL. */

@@ -3,15 +3,16 @@
  * cache each new one costs a page that is read and a page that is written. So what is new gathers in a small table, and
  * once that is full, runs of neighbours go on to the large one, one after the other through all of it: the rolling merge of
  * log-structured merge trees (O'Neil et al., 1996). An entry may lead to a row that is gone, or is another's by now: the row
- * itself says whose it is. What a deletion leaves is swept out, neighbours together again.
+ * itself says whose it is. Most of what a deletion leaves is swept out (id-sweep.ts).
  */
 import { hashId, numberOf } from "../../pattern/id-hash.ts";
 import type { Connection } from "./driver.ts";
 
-/** FROM and WHERE of an id's row; binds what `rowOf` answers. In this order, also when statistics of a small store advise a scan. */
-export const FROM_ID = `
-FROM (SELECT seq AS found FROM ids_recent WHERE hash = ? UNION ALL SELECT seq FROM ids_settled WHERE hash = ?)
-CROSS JOIN patterns ON seq = found WHERE pattern_id = ?`;
+/**
+ * The condition of an id's row; binds what `rowsOf` answers, and the id. Not one statement with the search for it: where
+ * statistics say that there is one row, SQLite would look at every row.
+ */
+export const IS_ROW = "seq = ? AND pattern_id = ?";
 
 /** Of hashes in one JSON text: a call for each would cost more than the search. */
 const AMONG = `
@@ -20,7 +21,10 @@ WHERE EXISTS (SELECT 1 FROM ids_recent WHERE hash = value) OR EXISTS (SELECT 1 F
 /** For rows that follow one another, in the order in which they go into the table. */
 const PUT = `
 INSERT INTO ids_recent (hash, seq) SELECT value, ? + key FROM json_each(?) WHERE true ORDER BY 1 ON CONFLICT DO NOTHING`;
-const TABLES = ["ids_recent", "ids_settled"] as const;
+export const ROWS_OF_HASH =
+  "SELECT seq FROM ids_recent WHERE hash = ? UNION ALL SELECT seq FROM ids_settled WHERE hash = ?";
+export const ID_TABLES = ["ids_recent", "ids_settled"] as const;
+const LAST_OF_RUN = "SELECT hash FROM ids_recent WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?";
 const WITHIN = "hash > ? AND hash <= ?";
 const SETTLE = `
 INSERT INTO ids_settled (hash, seq) SELECT hash, seq FROM ids_recent WHERE ${WITHIN} ORDER BY hash, seq
@@ -38,8 +42,9 @@ export interface IdLimits {
  * million patterns both cost about the same, with less the small one decides.
  */
 const LIMITS: IdLimits = { mostRecent: 100_000, run: 1_000 };
-const BEFORE_ALL = -(2 ** 53);
-const AFTER_ALL = 2 ** 53;
+/** No hash is as small, or as large. */
+export const BEFORE_ALL = -(2 ** 53);
+export const AFTER_ALL = 2 ** 53;
 
 export class IdIndex {
   readonly #among;
@@ -47,8 +52,9 @@ export class IdIndex {
   readonly #count;
   readonly #settle;
   readonly #clear;
-  readonly #tables;
-  /** How many entries the small table has; about, between two rounds, since a transaction may be rolled back. */
+  readonly #lastOfRun;
+  readonly #removals;
+  /** How many entries the small table has; about, until the merge has come round. */
   #recent: number | undefined;
   #settledTo = BEFORE_ALL;
   readonly #limits;
@@ -60,7 +66,10 @@ export class IdIndex {
     this.#count = db.prepare<[], number>("SELECT count(*) FROM ids_recent").pluck();
     this.#settle = db.prepare<[number, number]>(SETTLE);
     this.#clear = db.prepare<[number, number]>(`DELETE FROM ids_recent WHERE ${WITHIN}`);
-    this.#tables = TABLES.map((table) => statementsOf(db, table));
+    this.#lastOfRun = db.prepare<[number, number], number>(LAST_OF_RUN).pluck();
+    this.#removals = ID_TABLES.map((table) =>
+      db.prepare<[number, number | bigint]>(`DELETE FROM ${table} WHERE hash = ? AND seq = ?`),
+    );
   }
 
   /** Those that a row may have. */
@@ -75,7 +84,7 @@ export class IdIndex {
   }
 
   remove(hash: number, seq: number | bigint): void {
-    for (const { remove } of this.#tables) remove.run(hash, seq);
+    for (const removal of this.#removals) removal.run(hash, seq);
   }
 
   /** Makes room for what came in since the last time; within the transaction of whoever put it in. */
@@ -87,43 +96,29 @@ export class IdIndex {
 
   #settleRun(recent: number): number {
     const from = this.#settledTo;
-    const last = this.#tables[0]?.lastOfRun.get(from, this.#limits.run - 1);
+    const last = this.#lastOfRun.get(from, this.#limits.run - 1);
     const to = last ?? AFTER_ALL;
     this.#settle.run(from, to);
     const { changes } = this.#clear.run(from, to);
     this.#settledTo = last ?? BEFORE_ALL;
     return last === undefined ? (this.#count.get() ?? 0) : recent - changes;
   }
-
-  /**
-   * Drops what leads to rows that are gone, of those up to `last`. Each step is a run of as many entries as `step` says
-   * that it has time for.
-   */
-  *sweep(last: bigint, step: (work: (entries: number) => void) => void): Generator<void, void> {
-    for (const { lastOfRun, sweep } of this.#tables) {
-      for (let from: number | undefined = BEFORE_ALL; from !== undefined; yield) {
-        step((entries) => {
-          const to = lastOfRun.get(from ?? BEFORE_ALL, entries - 1);
-          sweep.run(from ?? BEFORE_ALL, to ?? AFTER_ALL, last);
-          from = to;
-        });
-      }
-    }
-  }
 }
 
-function statementsOf(db: Connection, table: (typeof TABLES)[number]) {
-  return {
-    lastOfRun: db
-      .prepare<[number, number], number>(
-        `SELECT hash FROM ${table} WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?`,
-      )
-      .pluck(),
-    remove: db.prepare<[number, number | bigint]>(`DELETE FROM ${table} WHERE hash = ? AND seq = ?`),
-    sweep: db.prepare<[number, number, bigint]>(`
-DELETE FROM ${table} WHERE ${WITHIN} AND seq <= ?
-AND NOT EXISTS (SELECT 1 FROM patterns WHERE patterns.seq = ${table}.seq)`),
-  };
+/** Answers the rows that a hash leads to, which may be another id's, or gone. */
+export function rowFinder(db: Connection): (hash: number) => readonly bigint[] {
+  const rows = db.prepare<[number, number], bigint>(ROWS_OF_HASH).pluck().safeIntegers();
+  // An entry may stand in both tables.
+  return (hash) => [...new Set(rows.all(hash, hash))];
+}
+
+/** The first of what `read` answers for these rows. */
+export function firstOf<T>(rows: readonly bigint[], read: (seq: bigint) => T | undefined): T | undefined {
+  for (const seq of rows) {
+    const found = read(seq);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The hashes of a batch: which of them a row may have, and those of new rows, which go into the index many at a time. */
@@ -175,10 +170,4 @@ INSERT INTO ids_settled (hash, seq) SELECT id_hash(pattern_id), seq FROM pattern
 /** As it stands in both tables. */
 export function hashOf(id: string): number {
   return numberOf(hashId(id));
-}
-
-/** What FROM_ID binds. */
-export function rowOf(id: string): [hash: number, hash: number, id: string] {
-  const hash = hashOf(id);
-  return [hash, hash, id];
 }

@@ -1,7 +1,7 @@
 import { PAGE_BYTES, type Page, type PageRequest, type Position, type StoreStats } from "../backend.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Connection } from "./driver.ts";
-import { FROM_ID, rowOf } from "./ids.ts";
+import { firstOf, hashOf, IS_ROW, rowFinder } from "./ids.ts";
 import {
   isExact,
   KEY_COLUMNS,
@@ -24,6 +24,7 @@ interface Key {
 
 export class PatternReader {
   readonly #db: Connection;
+  readonly #rowsOf;
   readonly #byId;
   readonly #bySeq;
   readonly #counts;
@@ -31,7 +32,8 @@ export class PatternReader {
 
   constructor(db: Connection) {
     this.#db = db;
-    this.#byId = db.prepare<[number, number, string], string>(`SELECT line ${FROM_ID}`).pluck();
+    this.#rowsOf = rowFinder(db);
+    this.#byId = db.prepare<[bigint, string], string>(`SELECT line FROM patterns WHERE ${IS_ROW}`).pluck();
     this.#bySeq = db.prepare<[bigint], string>("SELECT line FROM patterns WHERE seq = ?").pluck();
     this.#counts = db
       .prepare<[], { type: string; patterns: bigint }>(
@@ -47,7 +49,8 @@ export class PatternReader {
 
   get(id: string): string | undefined {
     // As SQLite's text a lone surrogate is U+FFFD, which may be another's id.
-    return id.isWellFormed() ? this.#byId.get(...rowOf(id)) : undefined;
+    if (!id.isWellFormed()) return undefined;
+    return firstOf(this.#rowsOf(hashOf(id)), (seq) => this.#byId.get(seq, id));
   }
 
   /** Out of the indexes alone. */

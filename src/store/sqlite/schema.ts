@@ -15,7 +15,13 @@ import { indexIds } from "./ids.ts";
 
 /** "ptnd" as the bytes 68 to 71 of the file: marks the database as ours, for `file` too. */
 export const APPLICATION_ID = 0x70746e64;
-const FIRST_FORMAT = 1;
+/** What it is made of, later formats have, too: the migrations from it run on any store. */
+export const FIRST_FORMAT = 1;
+
+/** As it stands in TABLES, and in a store until format 3; and the index that SQLite makes for it. */
+const UNIQUE_ID = "pattern_id TEXT NOT NULL UNIQUE";
+const UNIQUE_INDEX = "sqlite_autoindex_patterns_1";
+const PLAIN_INDEX = "patternd_ids_before_format_3";
 
 /** Brings a store from one format to the next, within a transaction. */
 export type Migration = (db: Connection) => void;
@@ -65,10 +71,6 @@ CREATE TABLE pattern_agents (
 ) STRICT, WITHOUT ROWID;
 `;
 
-/**
- * The index that SQLite made for UNIQUE gives way to those of ids.ts. SQLite can't drop it, so it becomes a plain one first,
- * which is the same in the file (https://www.sqlite.org/fileformat2.html#representation_of_sql_indices).
- */
 function indexIdsByHash(db: Connection): void {
   db.exec(`
 CREATE TABLE ids_recent (
@@ -78,16 +80,60 @@ CREATE TABLE ids_settled (
   hash INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (hash, seq)
 ) STRICT, WITHOUT ROWID;`);
   indexIds(db);
+  if (isAsCreated(db)) dropUniqueIds(db);
+  dropStatistics(db);
+}
+
+/** Earlier programs made them of small stores, too (file.ts). */
+function dropStatistics(db: Connection): void {
+  if (!db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").get()) return;
+  db.exec("DELETE FROM sqlite_stat1; ANALYZE sqlite_schema");
+}
+
+/** Whether nobody altered the table of patterns, or refers to its ids: else UNIQUE, which does no harm, is left. */
+function isAsCreated(db: Connection): boolean {
+  const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'patterns' AND instr(sql, ?)");
+  const index = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ? AND sql IS NULL");
+  const references = db.prepare(`
+SELECT 1 FROM sqlite_schema AS s JOIN pragma_foreign_key_list(s.name) AS f
+WHERE s.type = 'table' AND f."table" = 'patterns' COLLATE NOCASE`);
+  return (
+    table.get(UNIQUE_ID) !== undefined &&
+    index.get(UNIQUE_INDEX) !== undefined &&
+    references.get() === undefined
+  );
+}
+
+/**
+ * SQLite can't drop the index that it made for UNIQUE, so it becomes a plain one first, which is the same in the file
+ * (https://www.sqlite.org/fileformat2.html#representation_of_sql_indices).
+ */
+function dropUniqueIds(db: Connection): void {
+  const rename = "UPDATE sqlite_schema SET name = ?, sql = ? WHERE name = ?";
+  const relax = "UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE name = 'patterns'";
   db.unsafeMode(true);
-  db.exec(`
-PRAGMA writable_schema = ON;
-UPDATE sqlite_schema SET name = 'patterns_by_id', sql = 'CREATE INDEX patterns_by_id ON patterns (pattern_id)'
-WHERE name = 'sqlite_autoindex_patterns_1';
-UPDATE sqlite_schema SET sql = replace(sql, 'pattern_id TEXT NOT NULL UNIQUE', 'pattern_id TEXT NOT NULL')
-WHERE name = 'patterns';
-PRAGMA writable_schema = RESET;
-DROP INDEX patterns_by_id;`);
+  db.pragma("writable_schema = ON");
+  db.prepare(rename).run(PLAIN_INDEX, `CREATE INDEX ${PLAIN_INDEX} ON patterns (pattern_id)`, UNIQUE_INDEX);
+  db.prepare(relax).run(UNIQUE_ID, UNIQUE_ID.replace(" UNIQUE", ""));
+  db.pragma("writable_schema = RESET");
   db.unsafeMode(false);
+  db.exec(`DROP INDEX ${PLAIN_INDEX}`);
+}
+
+/** Whether the store has format 3 or a newer one, whatever its header says. */
+export function hasIdIndex(db: Connection): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ids_settled'").get() !== undefined;
+}
+
+/** For work that may sort something of every pattern, which does not belong in memory; outside a transaction. */
+export function sortingOnDisk<T>(db: Connection, work: () => T): T {
+  const before = v.parse(integerSchema, db.pragma("temp_store", { simple: true }));
+  db.pragma("temp_store = FILE");
+  try {
+    return work();
+  } finally {
+    db.pragma(`temp_store = ${before}`);
+  }
 }
 
 /** Fills an empty database with what can't be changed later, and the tables. */
@@ -114,10 +160,11 @@ export function migrate(db: Connection, migrations: readonly Migration[] = MIGRA
   const format = integerPragma(db, "user_version");
   refuseNewer(db.name, format, newest);
   if (format === newest) return;
-  db.transaction(() => {
+  const steps = db.transaction(() => {
     for (const run of migrations.slice(format - FIRST_FORMAT)) run(db);
     db.pragma(`user_version = ${newest}`);
-  }).immediate();
+  });
+  sortingOnDisk(db, () => steps.immediate());
   // The format must stand in the file's own header, where it is looked at before SQLite opens the file.
   db.pragma("wal_checkpoint(TRUNCATE)");
 }

@@ -11,8 +11,9 @@ import type { OnDeleted } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { typesIn } from "./census.ts";
 import type { Connection } from "./driver.ts";
-import { BUSY_MS } from "./file.ts";
-import { FROM_ID, hashOf, type IdIndex, rowOf } from "./ids.ts";
+import { BUSY_MS, optimize } from "./file.ts";
+import { IdSweep } from "./id-sweep.ts";
+import { hashOf, type IdIndex, IS_ROW, rowFinder } from "./ids.ts";
 import { StepSize } from "./step-size.ts";
 import type { WordIndex } from "./words.ts";
 
@@ -24,7 +25,7 @@ export interface Known {
 }
 
 const COLUMNS = "seq, instant, CAST(line AS BLOB) AS line";
-export const KNOWN = `SELECT ${COLUMNS} ${FROM_ID}`;
+export const KNOWN = `SELECT ${COLUMNS} FROM patterns WHERE ${IS_ROW}`;
 const OLDER = `SELECT ${COLUMNS} FROM patterns WHERE instant < ? ORDER BY instant LIMIT ?`;
 const OLDER_OF_TYPE = `
 SELECT ${COLUMNS} FROM patterns WHERE pattern_type = ? AND instant < ? AND (instant, seq) > (?, ?)
@@ -33,10 +34,9 @@ ORDER BY instant, seq LIMIT ?`;
 const STEP_MS = 12;
 /** What a step has not come to by then, since the disk is slow just now, is the next one's. */
 const LATE_MS = 20;
-/** Rows to a transaction, pages to be given back in one go, entries of ids to be looked at: at first, and at most. */
+/** Rows to a transaction, and pages to be given back in one go: at first, and at most. */
 const ROWS = [200, 2_000] as const;
 const PAGES = [100, 2_000] as const;
-const ENTRIES = [2_000, 50_000] as const;
 
 /** About as many pages as saving lets the WAL grow to. */
 const CHECKPOINT_STEPS = 30;
@@ -46,7 +46,6 @@ const TRUNCATE_TRIES = 200;
 const TRUNCATE_MS = 20;
 
 const BEFORE_ALL = -(2n ** 63n);
-const NO_SEQ = BEFORE_ALL;
 const integer = v.pipe(v.number(), v.integer());
 const checkpoint = v.tuple([v.object({ busy: integer })]);
 
@@ -60,14 +59,15 @@ export class DatabaseUpkeep {
   /** Since somebody saved, who then does the checkpoints; and how many rows were changed after the last step. */
   #stepsInWal = 0;
   #changesBefore: number | undefined;
-  #lastRemoved = NO_SEQ;
+  readonly #rowsOf;
+  readonly #sweep;
+  #lastRemoved = BEFORE_ALL;
   readonly #older;
   readonly #olderOfType;
   readonly #known;
   readonly #delete;
   readonly #rows = new StepSize(...ROWS, STEP_MS);
   readonly #pages = new StepSize(...PAGES, STEP_MS);
-  readonly #entries = new StepSize(...ENTRIES, STEP_MS);
 
   constructor(db: Connection, ids: IdIndex, words: readonly [WordIndex, WordIndex]) {
     this.#db = db;
@@ -78,7 +78,9 @@ export class DatabaseUpkeep {
     this.#changes = db.prepare<[], number>("SELECT total_changes()").pluck();
     this.#older = db.prepare<[bigint, number], Known>(OLDER).safeIntegers();
     this.#olderOfType = db.prepare<(string | bigint | number)[], Known>(OLDER_OF_TYPE).safeIntegers();
-    this.#known = db.prepare<[number, number, string], Known>(KNOWN).safeIntegers();
+    this.#known = db.prepare<[bigint, string], Known>(KNOWN).safeIntegers();
+    this.#rowsOf = rowFinder(db);
+    this.#sweep = new IdSweep(db);
     this.#delete = db.prepare<[bigint]>("DELETE FROM patterns WHERE seq = ?");
   }
 
@@ -89,14 +91,14 @@ export class DatabaseUpkeep {
     else {
       for (const type of typesIn(this.#db)) deleted += yield* this.#deleteOfType(type, cutoffs, onDeleted);
     }
-    if (deleted > 0) yield* this.#sweepIds();
+    if (this.#sweep.isDue) yield* this.#sweepIds();
     yield* this.#giveBackSpace();
     return deleted;
   }
 
   /** A database has no files to compress: what serves it instead is done, and none is counted. */
   *compress(): Generator<void, number> {
-    this.#db.pragma("optimize");
+    optimize(this.#db);
     yield;
     yield* this.#giveBackSpace();
     this.#db.pragma("wal_checkpoint(PASSIVE)");
@@ -177,10 +179,14 @@ export class DatabaseUpkeep {
   }
 
   #forget(id: string): boolean {
-    const row = id.isWellFormed() ? this.#known.get(...rowOf(id)) : undefined;
-    if (!row) return false;
-    this.#ids.remove(hashOf(id), row.seq);
-    return this.#remove(row);
+    if (!id.isWellFormed()) return false;
+    const hash = hashOf(id);
+    const rows = this.#rowsOf(hash).flatMap((seq) => this.#known.get(seq, id) ?? []);
+    for (const row of rows) {
+      this.#ids.remove(hash, row.seq);
+      this.#remove(row);
+    }
+    return rows.length > 0;
   }
 
   /** One by one, at least one; how many were looked at, and for how many it was true. */
@@ -197,15 +203,26 @@ export class DatabaseUpkeep {
   }
 
   #step(work: (size: number) => number): number {
-    return this.#rows.timed((size) => this.#unsynced(this.#db.transaction(() => work(size)).immediate));
+    return this.#rows.timed((size) =>
+      this.#unsynced(() =>
+        this.#db
+          .transaction(() => {
+            const removed = work(size);
+            this.#sweep.noteRemoved(removed, this.#lastRemoved);
+            return removed;
+          })
+          .immediate(),
+      ),
+    );
   }
 
-  /** The index of ids: each entry by itself would cost a page. */
   *#sweepIds(): Generator<void, void> {
-    const steps = this.#ids.sweep(this.#lastRemoved, (work) =>
-      this.#entries.timed((size) => this.#unsynced(this.#db.transaction(() => work(size)).immediate)),
-    );
-    for (const _ of steps) yield* this.#pause();
+    const step = this.#db.transaction((work: () => boolean) => {
+      const started = performance.now();
+      while (work() && performance.now() - started < STEP_MS);
+    });
+    for (const _ of this.#sweep.sweep((work) => this.#unsynced(() => step.immediate(work))))
+      yield* this.#pause();
   }
 
   *#giveBackSpace(): Generator<void, void> {

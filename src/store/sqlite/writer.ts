@@ -4,7 +4,7 @@ import type { Pattern } from "../../pattern/pattern.ts";
 import { NotStorable, type OnDeleted, type Outcome } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import type { Connection } from "./driver.ts";
-import { BatchIds, IdIndex, type IdLimits } from "./ids.ts";
+import { BatchIds, firstOf, IdIndex, type IdLimits, rowFinder } from "./ids.ts";
 import { DatabaseUpkeep, KNOWN, type Known } from "./upkeep.ts";
 import { WordIndex } from "./words.ts";
 
@@ -24,6 +24,7 @@ export class PatternWriter {
   readonly #insert;
   readonly #update;
   readonly #known;
+  readonly #rowsOf;
   readonly #ids;
   readonly #tags;
   readonly #agents;
@@ -38,7 +39,8 @@ export class PatternWriter {
     this.#db = db;
     this.#insert = db.prepare(INSERT);
     this.#update = db.prepare(UPDATE);
-    this.#known = db.prepare<[number, number, string], Known>(KNOWN).safeIntegers();
+    this.#known = db.prepare<[bigint, string], Known>(KNOWN).safeIntegers();
+    this.#rowsOf = rowFinder(db);
     this.#ids = new IdIndex(db, limits);
     this.#tags = new WordIndex(db, "pattern_tags", "tag");
     this.#agents = new WordIndex(db, "pattern_agents", "agent");
@@ -104,7 +106,7 @@ export class PatternWriter {
   #save(pattern: Pattern, hash: number, ids: BatchIds): Outcome | undefined {
     if (ids.has(hash)) {
       ids.flush();
-      const known = this.#known.get(hash, hash, pattern.id);
+      const known = firstOf(this.#rowsOf(hash), (seq) => this.#known.get(seq, pattern.id));
       // Or another id has its hash, or what had it is gone.
       if (known) return this.#saveKnown(pattern, known);
     }

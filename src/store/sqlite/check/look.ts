@@ -81,7 +81,6 @@ function headerOf(driver: Driver, file: string): string | undefined {
     const db = openReader(driver, file);
     try {
       db.prepare("SELECT pattern_id, line, seq FROM patterns LIMIT 1").get();
-      db.prepare("SELECT hash, seq FROM ids_settled LIMIT 1").get();
       readMetadata(db);
       const id = integerPragma(db, "application_id").toString(16);
       const wanted = APPLICATION_ID.toString(16);

@@ -11,7 +11,15 @@ import { acquireLock } from "../../lock.ts";
 import type { Connection, Driver } from "../driver.ts";
 import { configureWriter, openReader, openWriter } from "../file.ts";
 import { hashOf, IdIndex, indexIds } from "../ids.ts";
-import { APPLICATION_ID, MIGRATIONS, newestFormat } from "../schema.ts";
+import {
+  APPLICATION_ID,
+  FIRST_FORMAT,
+  hasIdIndex,
+  MIGRATIONS,
+  migrate,
+  newestFormat,
+  sortingOnDisk,
+} from "../schema.ts";
 import { PatternWriter } from "../writer.ts";
 import { type DatabaseFault, zoneOf } from "./look.ts";
 import { patternOf, type RowFault } from "./rows.ts";
@@ -67,20 +75,21 @@ function* mendDatabase(
     for (const { does, finding } of faults) {
       if (does !== "header") continue;
       db.pragma(`application_id = ${APPLICATION_ID}`);
-      db.pragma(`user_version = ${newestFormat(MIGRATIONS)}`);
+      db.pragma(`user_version = ${hasIdIndex(db) ? newestFormat(MIGRATIONS) : FIRST_FORMAT}`);
       // Where it is looked at before SQLite opens the file (file.ts).
       db.pragma("wal_checkpoint(TRUNCATE)");
       yield { finding };
     }
     configureWriter(db, "fsync");
+    migrate(db);
     const wrong = faults.filter(({ does }) => does === "reindex");
     if (wrong.length > 0) db.exec("REINDEX");
     for (const { finding } of wrong) yield { finding };
-    // What rows are taken out by.
     const ids = faults.filter(({ does }) => does === "ids");
-    if (ids.length > 0) db.transaction(() => indexIds(db)).immediate();
-    for (const { finding } of ids) yield { finding };
     const rows = faults.flatMap((one) => (one.does === "row" ? one.fault : []));
+    // Rows are taken out and saved by it, so it has to be right, and that it is wrong may not be among the first faults.
+    if (ids.length + rows.length > 0) sortingOnDisk(db, () => db.transaction(() => indexIds(db)).immediate());
+    for (const { finding } of ids) yield { finding };
     const zone = zoneOf(db);
     if (zone && rows.length > 0) {
       const keptAs = keepRows(file, rows);

@@ -5,7 +5,8 @@ import { storedPattern } from "../../../pattern/stored.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import type { Finding, Tally } from "../../finding.ts";
 import type { Connection } from "../driver.ts";
-import { KnownIds } from "./ids.ts";
+import { hasIdIndex } from "../schema.ts";
+import { IdLook } from "./ids.ts";
 
 const STEP_ROWS = 500;
 
@@ -52,12 +53,13 @@ export function* checkRows(
 ): Generator<ContentFault, void> {
   const rows = db.prepare<[bigint, number], Row>(ROWS).safeIntegers();
   const words = new Map(WORD_TABLES.map((of) => [of.table, new KnownWords(db, of)] as const));
-  const ids = new KnownIds(db);
+  // Before format 3 an index of SQLite's own saw to it that each id has one row.
+  const ids = hasIdIndex(db) ? new IdLook(db) : undefined;
   const step = db.transaction((after: bigint) => {
     const found = rows.all(after, STEP_ROWS);
     const faults = found.flatMap((row) => {
       const finding = rowFault(row, file, zone, (table, word) => words.get(table)?.has(word, row) ?? false);
-      const isTwice = ids.isTwice(row);
+      const isTwice = ids?.lookAt(row).isTwice;
       if (finding) return [{ row, finding }];
       return isTwice ? [{ row, finding: twice(file, row) }] : [];
     });
@@ -70,7 +72,7 @@ export function* checkRows(
     tally.onProgress?.();
     after = last;
   }
-  if (ids.fault !== undefined)
+  if (ids?.fault !== undefined)
     yield { index: "ids", finding: { kind: "sqlite_index_wrong", file, found: ids.fault } };
   for (const of of WORD_TABLES) {
     if (words.get(of.table)?.areAll !== true) yield* checkWords(db, file, zone, of, tally);
