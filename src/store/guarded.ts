@@ -71,7 +71,12 @@ export class GuardedBackend implements Backend {
 
   async write(patterns: readonly Pattern[]): Promise<Outcome[]> {
     this.#upkeep.noteCall();
-    return this.#whileOpen(() => this.#write(patterns));
+    const began = performance.now();
+    try {
+      return await this.#whileOpen(() => this.#write(patterns));
+    } finally {
+      this.#upkeep.noteCallEnded(performance.now() - began);
+    }
   }
 
   async get(id: string): Promise<string | undefined> {

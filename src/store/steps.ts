@@ -12,14 +12,20 @@ export function oneStep<T>(work: () => T): Steps<T> {
 const BUSY_MS = 200;
 /** While others call, steps leave so many times their own length to them, */
 const PAUSES = 12;
-/** but not more than this. */
+/** but not more than this, */
 const MAX_PAUSE_MS = 300;
+/** unless a call takes long: what a step leaves the disk to do is felt in the calls after it. Then so many of them come first, */
+const CALLS = 3;
+/** for no longer than this. */
+const MAX_CALLS_MS = 2_000;
 
 /** Long work in short steps, each a synchronous one, between which other calls have their turn. One work at a time. */
 export class StepQueue {
   #last: Promise<unknown> = Promise.resolve();
   #abandon: () => void = () => {};
   #calledAt = Number.NEGATIVE_INFINITY;
+  /** How long the last call took. */
+  #callMs = 0;
   /** Since the last pause. */
   #workedMs = 0;
 
@@ -30,9 +36,15 @@ export class StepQueue {
     return done;
   }
 
-  /** Another call had its turn: from now on, for a moment, the work takes a small part of the time. */
+  /** Another call has its turn: from now on, for a moment, the work takes a small part of the time. */
   noteCall(): void {
     this.#calledAt = performance.now();
+  }
+
+  /** It had it, and took so long. */
+  noteCallEnded(ms: number): void {
+    this.#calledAt = performance.now();
+    this.#callMs = ms;
   }
 
   /** Gives up what is between two steps, at once: what it cleans up is still its own. */
@@ -62,8 +74,13 @@ export class StepQueue {
     const isBusy = performance.now() - this.#calledAt < BUSY_MS;
     // No timer is shorter than a millisecond.
     if (!isBusy || this.#workedMs < 1) return setImmediate();
-    const pause = Math.min(PAUSES * this.#workedMs, MAX_PAUSE_MS);
+    const pause = pauseMs(this.#workedMs, this.#callMs);
     this.#workedMs = 0;
     await setTimeout(pause);
   }
+}
+
+/** After so much work, where the last call took so long. */
+export function pauseMs(workedMs: number, callMs: number): number {
+  return Math.max(Math.min(PAUSES * workedMs, MAX_PAUSE_MS), Math.min(CALLS * callMs, MAX_CALLS_MS));
 }
