@@ -11,9 +11,9 @@ export function oneStep<T>(work: () => T): Steps<T> {
 /** Who called so recently is expected to call again. */
 const BUSY_MS = 200;
 /** While others call, steps leave so many times their own length to them, */
-const PAUSES = 12;
+const PAUSES = 24;
 /** but not more than this, */
-const MAX_PAUSE_MS = 300;
+const MAX_PAUSE_MS = 600;
 /** unless a call takes long: what a step leaves the disk to do is felt in the calls after it. Then so many of them come first, */
 const CALLS = 3;
 /** for no longer than this. */
