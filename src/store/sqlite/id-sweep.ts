@@ -3,7 +3,7 @@
  * all of them together, page by page, and not before they are a part of the index that is worth it. They do no harm meanwhile.
  */
 import type { Connection } from "./driver.ts";
-import { AFTER_ALL, BEFORE_ALL, ID_TABLES } from "./ids.ts";
+import { AFTER_ALL, BEFORE_ALL, ID_TABLES, runFinder } from "./ids.ts";
 
 /** Once one row in so many is gone. */
 const DUE_SHARE = 20n;
@@ -32,11 +32,7 @@ export class IdSweep {
       .pluck()
       .safeIntegers();
     this.#tables = ID_TABLES.map((table) => ({
-      lastOfRun: db
-        .prepare<[number, number], number>(
-          `SELECT hash FROM ${table} WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?`,
-        )
-        .pluck(),
+      lastOfRun: runFinder(db, table),
       drop: db.prepare<[number, number, bigint]>(`
 DELETE FROM ${table} WHERE hash > ? AND hash <= ? AND seq <= ?
 AND NOT EXISTS (SELECT 1 FROM patterns WHERE patterns.seq = ${table}.seq)`),
@@ -62,7 +58,7 @@ AND NOT EXISTS (SELECT 1 FROM patterns WHERE patterns.seq = ${table}.seq)`),
       let from: number | undefined = BEFORE_ALL;
       const run = () => {
         if (from === undefined) return false;
-        const to = lastOfRun.get(from, RUN_ENTRIES - 1);
+        const to = lastOfRun(from, RUN_ENTRIES);
         drop.run(from, to ?? AFTER_ALL, last);
         from = to;
         return to !== undefined;

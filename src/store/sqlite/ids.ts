@@ -24,7 +24,6 @@ INSERT INTO ids_recent (hash, seq) SELECT value, ? + key FROM json_each(?) WHERE
 export const ROWS_OF_HASH =
   "SELECT seq FROM ids_recent WHERE hash = ? UNION ALL SELECT seq FROM ids_settled WHERE hash = ?";
 export const ID_TABLES = ["ids_recent", "ids_settled"] as const;
-const LAST_OF_RUN = "SELECT hash FROM ids_recent WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?";
 const WITHIN = "hash > ? AND hash <= ?";
 const SETTLE = `
 INSERT INTO ids_settled (hash, seq) SELECT hash, seq FROM ids_recent WHERE ${WITHIN} ORDER BY hash, seq
@@ -66,7 +65,7 @@ export class IdIndex {
     this.#count = db.prepare<[], number>("SELECT count(*) FROM ids_recent").pluck();
     this.#settle = db.prepare<[number, number]>(SETTLE);
     this.#clear = db.prepare<[number, number]>(`DELETE FROM ids_recent WHERE ${WITHIN}`);
-    this.#lastOfRun = db.prepare<[number, number], number>(LAST_OF_RUN).pluck();
+    this.#lastOfRun = runFinder(db, "ids_recent");
     this.#removals = ID_TABLES.map((table) =>
       db.prepare<[number, number | bigint]>(`DELETE FROM ${table} WHERE hash = ? AND seq = ?`),
     );
@@ -96,13 +95,23 @@ export class IdIndex {
 
   #settleRun(recent: number): number {
     const from = this.#settledTo;
-    const last = this.#lastOfRun.get(from, this.#limits.run - 1);
+    const last = this.#lastOfRun(from, this.#limits.run);
     const to = last ?? AFTER_ALL;
     this.#settle.run(from, to);
     const { changes } = this.#clear.run(from, to);
     this.#settledTo = last ?? BEFORE_ALL;
     return last === undefined ? (this.#count.get() ?? 0) : recent - changes;
   }
+}
+
+/** Answers the last hash of so many entries after a hash; undefined if there are not so many. */
+export function runFinder(
+  db: Connection,
+  table: (typeof ID_TABLES)[number],
+): (from: number, entries: number) => number | undefined {
+  const sql = `SELECT hash FROM ${table} WHERE hash > ? ORDER BY hash LIMIT 1 OFFSET ?`;
+  const last = db.prepare<[number, number], number>(sql).pluck();
+  return (from, entries) => last.get(from, entries - 1);
 }
 
 /** Answers the rows that a hash leads to, which may be another id's, or gone. */
