@@ -4,31 +4,20 @@
  * unlinking of as many files.
  */
 import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  cpSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  unlinkSync,
-} from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { openStore } from "../dist/store/open.js";
 import { startDaemon } from "./daemon.mjs";
 import { generatePatterns } from "./generate.mjs";
 import { describeMachine } from "./machine.mjs";
 import { runBenchmark } from "./main.mjs";
 import { readNumbers } from "./options.mjs";
 import { machineLines } from "./report.mjs";
-import { timed } from "./timed.mjs";
 import { ID, startLoad } from "./upkeep/load.mjs";
+import { measureWholeDays } from "./upkeep/whole-days.mjs";
 
 const USAGE = `node bench/upkeep.mjs [options]
   --patterns N      in the store, over 100 days: a tenth of them is deleted (500000)
@@ -77,7 +66,7 @@ async function bench({ patterns, seconds, jobSeconds, rate, backends, json }, sc
     mkdirSync(join(folder, "patternd"), { recursive: true });
     const path = join(folder, "patternd", "patterns");
     await children.run(program("upkeep/fill.mjs"), [backend, path, file]);
-    const unlinking = backend === "filesystem" ? await measureUnlinking(path, scratch) : undefined;
+    const unlinking = backend === "filesystem" ? await measureWholeDays(path, scratch, signal) : undefined;
     const figure = await measure(children, { backend, folder, probe, lines, seconds, jobSeconds, rate });
     figures.push({ backend, ...figure, ...unlinking });
     report(figures.at(-1));
@@ -140,67 +129,6 @@ async function measureCapacity(children, { ingest, control, probe, lines }) {
   return sent / ((performance.now() - began) / 1_000);
 }
 
-/** The days that are to be deleted, from copies: by the store, and file by file. */
-async function measureUnlinking(path, scratch) {
-  const [stored, plain, durable] = ["stored", "plain", "durable"].map((name) => join(scratch, name));
-  cpSync(path, stored, { recursive: true });
-  const cutoffDay = Math.floor(Date.now() / DAY_MS) - 90;
-  const days = daysIn(stored).filter(({ day }) => day < cutoffDay);
-  for (const place of [plain, durable]) {
-    for (const { folder } of days) cpSync(join(stored, folder), join(place, folder), { recursive: true });
-  }
-  const unlinkingMs = await timed(async () => unlinkDays(plain, days, () => {}));
-  const durableMs = await timed(async () => unlinkDays(durable, days, syncFolder));
-  const store = await openStore("filesystem", {
-    path: stored,
-    durability: "fsync",
-    timezone: "UTC",
-    readOnly: false,
-  });
-  const cutoff = BigInt(cutoffDay) * BigInt(DAY_MS) * 1_000_000n;
-  let deleted = 0;
-  const deletionMs = await timed(async () => {
-    deleted = await store.deleteOlderThan(cutoff);
-  });
-  await store.close();
-  return {
-    wholeDays: { days: days.length, patterns: deleted, deletionMs, unlinkingMs, durableMs },
-  };
-}
-
-/**
- * @param {string} place
- * @param {readonly { folder: string }[]} days
- * @param {(folder: string) => void} sync after the names in the folder have changed
- */
-function unlinkDays(place, days, sync) {
-  for (const day of days) {
-    const folder = join(place, day.folder);
-    for (const name of readdirSync(folder)) unlinkSync(join(folder, name));
-    sync(folder);
-    rmdirSync(folder);
-    sync(dirname(folder));
-  }
-}
-
-/** @param {string} folder */
-function syncFolder(folder) {
-  const fd = openSync(folder, "r");
-  fsyncSync(fd);
-  closeSync(fd);
-}
-
-function daysIn(path) {
-  const inner = (folder) =>
-    readdirSync(join(path, folder))
-      .filter((name) => /^\d+$/.test(name))
-      .map((name) => join(folder, name));
-  return inner("")
-    .flatMap(inner)
-    .flatMap(inner)
-    .map((folder) => ({ folder, day: Date.parse(`${folder.replaceAll("/", "-")}T00:00:00Z`) / DAY_MS }));
-}
-
 function ask(socketPath, method, path) {
   return new Promise((resolve, reject) => {
     const asked = request({ method, socketPath, path }, (response) => {
@@ -235,10 +163,12 @@ function report({ backend, capacity, rate, quiet, during, job, soFar, longestMs,
     console.log(
       `  write lock, longest, ms   the job ${longestMs.job.toFixed(1)}, a batch of patterns ${longestMs.batch.toFixed(1)}`,
     );
-  if (wholeDays)
+  if (wholeDays) {
+    const { days, deletionMs, unlinkingMs, durableMs } = wholeDays;
     console.log(
-      `  whole days, without load  ${wholeDays.days} days: ${wholeDays.deletionMs.toFixed(0)} ms; unlinking alone ${wholeDays.unlinkingMs.toFixed(0)} ms, with fsync of its folders ${wholeDays.durableMs.toFixed(0)} ms`,
+      `  whole days, without load  ${days} days: ${deletionMs.toFixed(0)} ms; unlinking alone ${unlinkingMs.toFixed(0)} ms, with fsync of its folders ${durableMs.toFixed(0)} ms: ${(deletionMs / durableMs).toFixed(2)} times (medians)`,
     );
+  }
 }
 
 function quantiles(times) {

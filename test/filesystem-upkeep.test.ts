@@ -1,8 +1,18 @@
 /** What deletion and compression leave on disk; the answers are in test/conformance. */
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
 import { AT, instantOf, LATER, lineOf, note, walk } from "./conformance/patterns.ts";
@@ -90,6 +100,24 @@ test("days that go leave no file and no folder; others stay as they are", async 
   ]);
   expect(readFileSync(join(place.path, "2026/06/01/note.ndjson")).equals(kept)).toBe(true);
 });
+
+test.runIf(process.platform === "linux")(
+  "the room of days that went is given back: nobody holds their files open",
+  async () => {
+    const place = new Place(open);
+    const backend = await place.open();
+    await backend.write([note("a"), note("b", { at: "2026-05-02" }), note("later", { at: LATER })]);
+    await backend.compress(Date.parse("2026-05-02") / 86_400_000);
+    const holding = () =>
+      readdirSync("/proc/self/fd")
+        .map((fd) => linkOf(`/proc/self/fd/${fd}`))
+        .filter((path) => path.startsWith(place.path));
+    expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(2);
+    await vi.waitFor(() => {
+      expect(holding().filter((path) => !existsSync(path))).toEqual([]);
+    });
+  },
+);
 
 test("of what is deleted no version is left on the disk", async () => {
   const place = new Place(open);
@@ -244,3 +272,13 @@ test("a segment that is a link to nowhere is said to be one", async () => {
   const reader = await place.open({ readOnly: true });
   await expect(walk(reader)).rejects.toMatchObject({ code: "store_failed" });
 });
+
+/** Where a descriptor leads; what was removed has a word behind its name. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(fd);
+  } catch {
+    // It was the one for listing the others.
+    return "";
+  }
+}

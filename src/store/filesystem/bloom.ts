@@ -93,20 +93,31 @@ export class GrowingFilter {
   }
 
   add(hash: IdHash): void {
-    let last = this.#parts.at(-1);
-    if (!last || this.#inLast >= last.capacity) {
-      // As large as all before: each part adds its own share of keys that only look like known ones.
-      last = new BloomFilter(Math.max(last?.capacity ?? 1, this.#total), this.#bitsPerKey);
-      this.#parts.push(last);
-      this.#inLast = 0;
-    }
-    last.add(hash);
+    this.#last().add(hash);
     this.#inLast += 1;
     this.#total += 1;
+  }
+
+  /** Of a block: what they are beyond the room of the last part is next to nothing. */
+  addAll(hashes: Int32Array): void {
+    this.#last().addAll(hashes);
+    this.#inLast += hashes.length / 2;
+    this.#total += hashes.length / 2;
   }
 
   has(hash: IdHash): boolean {
     for (const part of this.#parts) if (part.has(hash)) return true;
     return false;
+  }
+
+  /** With room for another key. */
+  #last(): BloomFilter {
+    const last = this.#parts.at(-1);
+    if (last && this.#inLast < last.capacity) return last;
+    // As large as all before: each part adds its own share of keys that only look like known ones.
+    const next = new BloomFilter(Math.max(last?.capacity ?? 1, this.#total), this.#bitsPerKey);
+    this.#parts.push(next);
+    this.#inLast = 0;
+    return next;
   }
 }

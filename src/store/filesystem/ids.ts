@@ -3,11 +3,12 @@
  * over everything, which a new id rarely passes; behind it a filter for each 16,384 lines of a segment; behind that
  * the hashes in the index files (segment-ids.ts).
  */
-import { closeSync, openSync, rmSync, statSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
-import { hashAt, hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
+import { hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
+import { removeFile } from "../durable.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type Block, firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
 import { GrowingFilter } from "./bloom.ts";
@@ -18,10 +19,8 @@ import type { Segment, Segments } from "./segments.ts";
 import { readStored } from "./stored-line.ts";
 
 const BITS_PER_ID = 20;
-/** How many ids the filter over everything has room for beyond those that are there. */
+/** How many ids the filter over everything has room for beyond those that are there, or once twice those. */
 const SPARE = 256 * 1024;
-/** A filter over twice the ids that are there, and so many more, is made anew. */
-const MANY_GONE = 16 * 1024;
 const NO_SPAN: Span = { oldest: 0n, newest: 0n };
 
 /** As far as an index needs it. */
@@ -118,7 +117,7 @@ export class IdIndex {
     this.#cache.clear();
     try {
       this.#segments.close(indexPath(path));
-      rmSync(indexPath(path), { force: true });
+      removeFile(indexPath(path));
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
     }
@@ -160,11 +159,11 @@ export class IdIndex {
   *tidy(): Generator<void, void> {
     let patterns = 0;
     for (const ids of this.#ofSegment.values()) patterns += ids.patterns;
-    if (this.#all.size < 2 * patterns + MANY_GONE) return;
+    if (this.#all.size < 2 * patterns + SPARE) return;
     this.#next = new GrowingFilter(patterns + SPARE, BITS_PER_ID);
     try {
       for (const segment of [...this.#ofSegment.keys()]) {
-        for (const { hashes } of this.blocksOf(segment)) this.#noteAll(hashes);
+        for (const { hashes } of this.blocksOf(segment)) this.#next.addAll(hashes);
         yield;
       }
       this.#all = this.#next;
@@ -185,10 +184,6 @@ export class IdIndex {
   #note(hash: IdHash): void {
     this.#all.add(hash);
     this.#next?.add(hash);
-  }
-
-  #noteAll(hashes: Int32Array): void {
-    for (let line = 0; line < hashes.length / 2; line += 1) this.#next?.add(hashAt(hashes, line));
   }
 
   /** An index file that somebody damaged or removed is made anew from its segment. */

@@ -17,15 +17,14 @@
  * are made not to wait for lines that go. A deletion rewrites a segment for replaced lines alone, too: what was
  * deleted is not left in there.
  */
-import { renameSync, rmdirSync, rmSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { systemCode } from "../../errors.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import type { OnDeleted } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { startOfDay } from "../days.ts";
-import { syncPath, writeFileDurably } from "../durable.ts";
+import { removeFile, syncPath, syncRemoval, writeFileDurably } from "../durable.ts";
 import { CompressedWriter, endMerging } from "./compressed.ts";
 import type { IdIndex } from "./ids.ts";
 import type { KnownPatterns } from "./known.ts";
@@ -190,7 +189,8 @@ export class Upkeep {
   #publish(day: number, type: string, all: readonly Moved[], ids: SegmentIds, generation: number): void {
     this.#unfinished.add(day);
     const path = segmentPath(this.#root, day, { type, compressed: true });
-    if (all.some(({ kept, replaced }) => kept + replaced > 0)) {
+    const isKept = all.some(({ kept, replaced }) => kept + replaced > 0);
+    if (isKept) {
       renameSync(`${path}.new`, path);
       // From here on what is known is what is on disk: `settle` can do all that may still fail.
       this.#known.forget(day);
@@ -206,7 +206,7 @@ export class Upkeep {
     }
     syncPath(dirname(path));
     this.settle(day);
-    if (listSegments(this.#root, day).length === 0) this.#removeEmptyFolders(day);
+    if (!isKept) syncRemoval(join(this.#root, dayFolder(day)), this.#root);
   }
 
   /** Returns how many patterns went. */
@@ -220,9 +220,15 @@ export class Upkeep {
       deleted += this.#ids.patternsOf(segment) - this.#known.replacedOf(segment).size;
       this.#remove(segment);
     }
-    syncPath(join(this.#root, dayFolder(day)));
-    this.settle(day);
-    if (listSegments(this.#root, day).length === 0) this.#removeEmptyFolders(day);
+    if (readMarks(this.#root, day) === "") {
+      this.#known.forget(day);
+      this.#unfinished.delete(day);
+    } else {
+      // No mark is gone for good before its line is.
+      syncPath(join(this.#root, dayFolder(day)));
+      this.settle(day);
+    }
+    syncRemoval(join(this.#root, dayFolder(day)), this.#root);
     return deleted;
   }
 
@@ -246,22 +252,10 @@ export class Upkeep {
   /** The index first: it must not outlive what it was made for. */
   #remove(segment: Segment): void {
     this.#ids.discardFile(segment);
-    rmSync(segment.path, { force: true });
+    this.#segments.close(segment.path);
+    removeFile(segment.path);
     this.#ids.forget(segment);
     this.#segments.retire(segment);
-  }
-
-  #removeEmptyFolders(day: number): void {
-    const folder = join(this.#root, dayFolder(day));
-    for (const empty of [folder, dirname(folder), dirname(dirname(folder))]) {
-      try {
-        rmdirSync(empty);
-      } catch (error) {
-        if (systemCode(error) === "ENOTEMPTY" || systemCode(error) === "EEXIST") return;
-        throw error;
-      }
-      syncPath(dirname(empty));
-    }
   }
 
   /** Drops every mark whose line is no more, or is in an .ndjson that is merged; released ones wait for nothing. */
@@ -280,7 +274,7 @@ export class Upkeep {
     if (settled === text && text !== "") return;
     this.#segments.close(path);
     if (settled !== "") writeFileDurably(path, settled);
-    else rmSync(path, { force: true });
+    else removeFile(path);
     if (text !== "") syncPath(dirname(path));
   }
 
