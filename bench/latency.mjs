@@ -22,6 +22,7 @@ import { timed } from "./timed.mjs";
 
 const USAGE = `node bench/latency.mjs [options]
   --patterns N      how many are sent, one at a time (1000)
+  --turn N          so many one after the other without a pause, before it is another's turn (1)
   --backend NAME    filesystem or sqlite; repeatable (both)
   --folder FOLDER   on which disk; in a tmpfs nothing is durable (/var/tmp)
   --json FILE       also keep every figure there`;
@@ -34,7 +35,7 @@ await runBenchmark({ readOptions, usage: USAGE, bench });
 
 /** @param {readonly string[]} args */
 function readOptions(args) {
-  return readNumbers(args, { patterns: 1_000 });
+  return readNumbers(args, { patterns: 1_000, turn: 1 });
 }
 
 /**
@@ -43,7 +44,7 @@ function readOptions(args) {
  * @param {import("./children.mjs").Children} children
  * @param {AbortSignal} signal
  */
-async function bench({ patterns, backends, json }, scratch, children, signal) {
+async function bench({ patterns, turn, backends, json }, scratch, children, signal) {
   const file = join(scratch, "patterns.ndjson");
   await generatePatterns(file, patterns + WARM_UP, signal);
   const lines = (await readFile(file, "utf8")).split("\n").slice(0, -1);
@@ -59,11 +60,12 @@ async function bench({ patterns, backends, json }, scratch, children, signal) {
     };
     /** @type {Record<keyof typeof ways, number[]>} */
     const times = { acked: [], bare: [], server: [] };
-    for (const line of lines) {
+    for (let from = 0; from < lines.length; from += turn) {
       for (const [name, { write }] of Object.entries(ways)) {
-        times[/** @type {keyof typeof ways} */ (name)].push(await timed(() => write(line)));
         // What has just been used is faster.
         await pause();
+        for (const line of lines.slice(from, from + turn))
+          times[/** @type {keyof typeof ways} */ (name)].push(await timed(() => write(line)));
       }
     }
     for (const { close } of Object.values(ways)) await close();
@@ -77,7 +79,12 @@ async function bench({ patterns, backends, json }, scratch, children, signal) {
     });
   }
   const machine = describeMachine(scratch);
-  console.log([...machineLines(machine), `sent      ${patterns} patterns, one at a time\n`].join("\n"));
+  console.log(
+    [
+      ...machineLines(machine),
+      `sent      ${patterns} patterns, one at a time, a pause of ${PAUSE_MS} ms after ${turn}\n`,
+    ].join("\n"),
+  );
   console.log("                      p50 ms   p99 ms   of bare (p50)");
   for (const { backend, acked, bare, server } of figures) {
     row(`${backend} acked`, acked, acked.p50 / bare.p50);
@@ -85,7 +92,7 @@ async function bench({ patterns, backends, json }, scratch, children, signal) {
     row("  a bare server", server, server.p50 / bare.p50);
   }
   if (json !== undefined)
-    await writeFile(json, `${JSON.stringify({ machine, patterns, figures }, null, 2)}\n`);
+    await writeFile(json, `${JSON.stringify({ machine, patterns, turn, figures }, null, 2)}\n`);
 }
 
 /** @param {string} name @param {{ p50: number, p99: number }} times @param {number} [ratio] */

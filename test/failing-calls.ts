@@ -11,6 +11,7 @@ const CALLS = [
   "fstatSync",
   "renameSync",
   "rmSync",
+  "unlinkSync",
   "rmdirSync",
   "mkdirSync",
   "fsyncSync",

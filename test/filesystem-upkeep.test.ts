@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -118,6 +119,17 @@ test.runIf(process.platform === "linux")(
     });
   },
 );
+
+test("neither a day whose last pattern is forgotten nor an empty folder stays", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write([note("only"), note("later", { at: LATER })]);
+  mkdirSync(join(place.path, "2026/04/30"), { recursive: true });
+  expect(await backend.forget(["only"])).toBe(1);
+  expect(namesOf(place)).not.toContain(DAY);
+  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(0);
+  expect(namesOf(place)).toEqual(["2026", "2026/06", "2026/06/01", "2026/06/01/note.ndjson"]);
+});
 
 test("of what is deleted no version is left on the disk", async () => {
   const place = new Place(open);

@@ -45,19 +45,35 @@ export function writeFileDurably(file: string, content: string | Uint8Array): vo
   syncPath(dirname(file));
 }
 
-/**
- * A file that may be gone already. Freeing what a large one takes keeps whoever does it waiting, 50 ms for 200 MB on
- * ext4; the system does it with the last descriptor, which another thread closes.
- */
+/** A file that may be gone already; Node's rmSync looks twice what it is before it removes it. */
 export function removeFile(path: string): void {
-  const fd = openWithoutWaiting(path);
   try {
     unlinkSync(path);
   } catch (error) {
     if (systemCode(error) !== "ENOENT") throw error;
+  }
+}
+
+/** Other threads have other things to do, too. */
+const MOST_FREED_AT_ONCE = 4;
+let beingFreed = 0;
+
+/**
+ * To free what a large file takes keeps whoever does it waiting, 50 ms for 200 MB on ext4. The system does it with the
+ * last descriptor, which is left to another thread to close while there are few.
+ */
+export function removeLargeFile(path: string): void {
+  const fd = beingFreed < MOST_FREED_AT_ONCE ? openAsItIs(path) : undefined;
+  try {
+    removeFile(path);
   } finally {
-    // Nobody can read it any more: whether the closing works matters to nobody.
-    if (fd !== undefined) close(fd, () => {});
+    if (fd !== undefined) {
+      beingFreed += 1;
+      // Nobody can read it any more: whether the closing works matters to nobody.
+      close(fd, () => {
+        beingFreed -= 1;
+      });
+    }
   }
 }
 
@@ -79,9 +95,9 @@ function removeEmptyFolder(folder: string): boolean {
 }
 
 /** Undefined for what can't be opened. */
-function openWithoutWaiting(path: string): number | undefined {
+function openAsItIs(path: string): number | undefined {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     return undefined;
