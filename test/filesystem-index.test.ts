@@ -12,17 +12,9 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { periodsOf } from "../src/analysis/period.ts";
-import { hashId } from "../src/pattern/id-hash.ts";
-import { Zone } from "../src/pattern/zone.ts";
 import type { Backend, OpenOptions } from "../src/store/backend.ts";
-import { Cutoffs } from "../src/store/cutoffs.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
-import { IdIndex } from "../src/store/filesystem/ids.ts";
-import { KnownPatterns } from "../src/store/filesystem/known.ts";
-import { listDays } from "../src/store/filesystem/layout.ts";
-import { Segments } from "../src/store/filesystem/segments.ts";
-import { Upkeep } from "../src/store/filesystem/upkeep.ts";
-import { instantOf, LATER, Model, note, walk } from "./conformance/patterns.ts";
+import { instantOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
 import { type Call, whileFailing } from "./failing-calls.ts";
 
@@ -126,29 +118,6 @@ test("a store that is reopened knows every id without reading its lines", async 
   expect(new Set(await again.write(patterns))).toEqual(new Set(["superseded"]));
   expect(await again.write([note("n40000")])).toEqual(["stored"]);
 });
-
-/** What the filters take for ids that are yet to come. */
-const ROOM = 256 * 1024 * 2.5;
-
-test("the filters take four and a half bytes of memory a pattern, and have room for new ones", async () => {
-  const place = new Place(open);
-  const backend = await place.open();
-  const count = 300_000;
-  for (let day = 1; day <= 30; day += 1) {
-    const at = `2026-05-${String(day).padStart(2, "0")}`;
-    await backend.write(Array.from({ length: count / 30 }, (_, n) => note(`${day}-${n}`, { at })));
-  }
-  await backend.close();
-  const segments = new Segments(place.path, "os");
-  const ids = new IdIndex(segments, new Zone("UTC"));
-  ids.load(listDays(place.path).flatMap((day) => segments.on(day)));
-  expect((ids.bytes - ROOM) / count).toBeLessThan(4.75);
-  for (const id of ["1-0", "17-99", "30-9999"]) expect([...ids.find(hashId(id))]).not.toEqual([]);
-  let unknown = 0;
-  for (let n = 0; n < 10_000; n += 1) if (ids.find(hashId(`unknown ${n}`)).next().done) unknown += 1;
-  expect(unknown).toBe(10_000);
-  segments.closeAll();
-}, 60_000);
 
 test("the newest patterns are found without reading what is older", async () => {
   const place = new Place(open);
@@ -273,27 +242,4 @@ test("a batch that changes several days in turn reads the marks of each once", a
   const turns = Array.from({ length: 12 }, (_, n) => version(1 + (n % 3), n, 3));
   expect(new Set(await whileFailing(counting, () => backend.write(turns)))).toEqual(new Set(["replaced"]));
   expect(reads).toBeLessThanOrEqual(days.length);
-}, 60_000);
-
-test("what is deleted takes no memory any more", async () => {
-  const place = new Place(open);
-  const backend = await place.open();
-  await backend.write([note("old"), ...Array.from({ length: 100 }, (_, n) => note(`n${n}`, { at: LATER }))]);
-  await backend.close();
-  const segment = join(place.path, "2026/05/01/note.ndjson");
-  const line = readFileSync(segment, "utf8");
-  const lines = Array.from({ length: 300_000 }, (_, n) => line.replace("old", `old${n}`));
-  writeFileSync(segment, lines.join(""));
-  const zone = new Zone("UTC");
-  const segments = new Segments(place.path, "os");
-  const ids = new IdIndex(segments, zone);
-  ids.load(listDays(place.path).flatMap((day) => segments.on(day)));
-  expect(ids.bytes - ROOM).toBeGreaterThan(300_000);
-  const known = new KnownPatterns(place.path, zone, segments, ids);
-  const upkeep = new Upkeep(place.path, zone, segments, ids, known);
-  const steps = upkeep.deleteOlderThan(new Cutoffs(instantOf(LATER)), () => {});
-  while (!steps.next().done);
-  expect(ids.bytes - ROOM).toBeLessThan(10_000);
-  for (let n = 0; n < 100; n += 1) expect(known.find(`n${n}`)).toBeDefined();
-  segments.closeAll();
 }, 60_000);

@@ -20,7 +20,7 @@ import { readStored } from "./stored-line.ts";
 
 const BITS_PER_ID = 20;
 /** How many ids the filter over everything has room for beyond those that are there, or once twice those. */
-const SPARE = 256 * 1024;
+const SPARE = 1024 * 1024;
 const NO_SPAN: Span = { oldest: 0n, newest: 0n };
 
 /** As far as an index needs it. */
