@@ -14,14 +14,14 @@ import { timed } from "./timed.mjs";
 import { usageOf } from "./usage.mjs";
 
 const USAGE = `node bench/start.mjs [options]
-  --rounds R        how often each is started; the figures are medians (11)
-  --idle-ms MS      how long the daemon is left alone before its memory is read (2000)
+  --rounds R        how often each is started; the figures are medians (7)
+  --idle-ms MS      how long the daemon is left alone before its memory is read (15000); the engine gives back memory after ten seconds
   --backend NAME    filesystem or sqlite; repeatable (both)
   --folder FOLDER   on which disk; in a tmpfs nothing is durable (/var/tmp)
   --json FILE       also keep every figure there`;
 
 await runBenchmark({
-  readOptions: (args) => readNumbers(args, { rounds: 11, idleMs: 2_000 }),
+  readOptions: (args) => readNumbers(args, { rounds: 7, idleMs: 15_000 }),
   usage: USAGE,
   bench,
 });

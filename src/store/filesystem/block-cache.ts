@@ -1,6 +1,6 @@
 import { type Block, sizeOf } from "./block-index.ts";
 
-const CACHED_BYTES = 8 * 1024 * 1024;
+const CACHED_BYTES = 4 * 1024 * 1024;
 
 /** Blocks that were read last: who sends known ids sends many of them, which stand together. */
 export class BlockCache {
