@@ -88,7 +88,7 @@ export class JsonScanner {
   /** What stands for itself, up to what does not. */
   protected plain(from: number): number {
     const { bytes, view } = this;
-    const lastWord = view.byteLength - 4;
+    const lastWord = bytes.length - 4;
     let at = from;
     while (at <= lastWord && isPlainWord(view.getInt32(at, true))) at += 4;
     while (IS_PLAIN[bytes[at] ?? 0] === 1) at += 1;

@@ -23,7 +23,7 @@ export class Literal {
   /** Whether it stands there. `view` shows the same bytes. */
   isAt(bytes: Uint8Array, view: DataView, start: number): boolean {
     const last = start + this.length - WORD;
-    if (last < start || last + WORD > view.byteLength) return this.#isSpelledAt(bytes, start);
+    if (last < start || last + WORD > bytes.length) return this.#isSpelledAt(bytes, start);
     const words = this.#words;
     for (let word = 0; word < words.length; word += 1) {
       if (view.getInt32(start + WORD * word, true) !== words[word]) return false;

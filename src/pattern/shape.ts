@@ -39,7 +39,8 @@ export function slotOf(name: Slot): number {
   return SLOTS.indexOf(name);
 }
 
-export interface Shape {
+/** How a value is to be read. One form for all of them: the engine reads what has several forms four times as slowly. */
+export class Shape {
   readonly kind: number;
   /** Whether null stands for nothing. */
   readonly isNullable: boolean;
@@ -53,6 +54,18 @@ export interface Shape {
   readonly options: readonly Literal[];
   readonly fields: Fields | undefined;
   readonly item: Shape | undefined;
+
+  constructor(parts: Partial<Shape>) {
+    this.kind = parts.kind ?? ANY;
+    this.isNullable = parts.isNullable ?? false;
+    this.slot = parts.slot ?? NO_SLOT;
+    this.accepts = parts.accepts;
+    this.plainMin = parts.plainMin ?? 0;
+    this.plainMax = parts.plainMax ?? LONGER_THAN_ANY;
+    this.options = parts.options ?? [];
+    this.fields = parts.fields;
+    this.item = parts.item;
+  }
 }
 
 export interface Field {
@@ -64,6 +77,8 @@ export interface Field {
   next: Field | undefined;
 }
 
+/** As many characters no text has. */
+const LONGER_THAN_ANY = 2 ** 30;
 /** As many as a number has bits to note which were seen. */
 const MAX_FIELDS = 31;
 const QUOTE = 0x22;
@@ -124,7 +139,7 @@ function hashKey(bytes: Uint8Array, start: number, end: number): number {
 /** The fields of the whole pattern, whatever its type; of `data` they say that there has to be some. */
 export function patternFields(schema: Node): Fields {
   const others = Object.entries(required(entriesOf(schema))).filter(([key]) => key !== "data");
-  return fieldsOf(Object.fromEntries(others), "", new Map([["data", { ...PLAIN, kind: DATA }]]));
+  return fieldsOf(Object.fromEntries(others), "", new Map([["data", new Shape({ kind: DATA })]]));
 }
 
 /** The shape of `data` of one type; undefined if it has more fields than can be looked at. */
@@ -133,20 +148,8 @@ export function dataShape(schema: Node): Shape | undefined {
   return Object.keys(entries).length + 2 > MAX_FIELDS ? undefined : objectShape(entries, "data.");
 }
 
-const PLAIN: Shape = {
-  kind: ANY,
-  isNullable: false,
-  slot: NO_SLOT,
-  accepts: undefined,
-  plainMin: 0,
-  plainMax: Number.POSITIVE_INFINITY,
-  options: [],
-  fields: undefined,
-  item: undefined,
-};
-
 function objectShape(entries: Readonly<Record<string, Node>>, path: string): Shape {
-  return { ...PLAIN, kind: OBJECT, fields: fieldsOf(entries, path, new Map()) };
+  return new Shape({ kind: OBJECT, fields: fieldsOf(entries, path, new Map()) });
 }
 
 /** `shapes`: of what has to be there beside the entries. */
@@ -159,41 +162,42 @@ function fieldsOf(entries: Readonly<Record<string, Node>>, path: string, shapes:
   // What is looked for although the schema does not name it.
   for (const slot of SLOTS) {
     const key = slot.startsWith(path) ? slot.slice(path.length) : "";
-    if (key !== "" && !key.includes(".") && !shapes.has(key)) shapes.set(key, withSlot(PLAIN, slot));
+    if (key !== "" && !key.includes(".") && !shapes.has(key)) shapes.set(key, withSlot({}, slot));
   }
   return new Fields(shapes, needed);
 }
 
-function withSlot(shape: Shape, path: string): Shape {
+function withSlot(shape: Partial<Shape>, path: string): Shape {
   const slots: readonly string[] = SLOTS;
-  return { ...shape, slot: slots.indexOf(path) };
+  return new Shape({ ...shape, slot: slots.indexOf(path) });
 }
 
 function shapeOf(node: Node, path: string): Shape {
-  if (node.type === "nullish") return { ...shapeOf(required(node.wrapped), path), isNullable: true };
+  if (node.type === "nullish")
+    return new Shape({ ...shapeOf(required(node.wrapped), path), isNullable: true });
   const entries = entriesOf(node);
   if (entries) return objectShape(entries, path);
   switch (node.type) {
     case "string":
       return textShape(node);
     case "picklist":
-      return { ...PLAIN, kind: TEXT, accepts: predicateOf(node), ...NEVER_PLAIN, options: optionsOf(node) };
+      return new Shape({ kind: TEXT, accepts: predicateOf(node), ...NEVER_PLAIN, options: optionsOf(node) });
     case "number":
-      return { ...PLAIN, kind: NUMBER, accepts: predicateOf(node) };
+      return new Shape({ kind: NUMBER, accepts: predicateOf(node) });
     case "boolean":
-      return { ...PLAIN, kind: BOOLEAN };
+      return new Shape({ kind: BOOLEAN });
     case "unknown":
-      return PLAIN;
+      return new Shape({});
     case "array":
-      return { ...PLAIN, kind: LIST, item: shapeOf(required(node.item), path) };
+      return new Shape({ kind: LIST, item: shapeOf(required(node.item), path) });
     case "custom":
-      if (node.check === isObject) return { ...PLAIN, kind: ANY_OBJECT };
+      if (node.check === isObject) return new Shape({ kind: ANY_OBJECT });
   }
   throw unknownPart(node.kind, node.type);
 }
 
 /** However short or long it is, nothing is known of a plain text. */
-const NEVER_PLAIN = { plainMin: Number.POSITIVE_INFINITY };
+const NEVER_PLAIN = { plainMin: LONGER_THAN_ANY };
 
 function optionsOf(node: Node): Literal[] {
   return required(node.options).flatMap((option) =>
@@ -203,12 +207,12 @@ function optionsOf(node: Node): Literal[] {
 
 function textShape(node: Node): Shape {
   const [, ...checks] = node.pipe ?? [node];
-  if (checks.length === 0) return { ...PLAIN, kind: TEXT };
+  if (checks.length === 0) return new Shape({ kind: TEXT });
   const lengths = checks.map(({ requirement }) => PLAIN_TEXT.get(requirement));
   const [length] = lengths;
   // Other checks are made of every text.
   const plain = lengths.length === 1 && length ? { plainMin: length.min, plainMax: length.max } : NEVER_PLAIN;
-  return { ...PLAIN, kind: TEXT, accepts: predicateOf(node), ...plain };
+  return new Shape({ kind: TEXT, accepts: predicateOf(node), ...plain });
 }
 
 /** Of an object of certain keys; undefined for anything else. */
