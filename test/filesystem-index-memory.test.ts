@@ -5,6 +5,7 @@ import { Zone } from "../src/pattern/zone.ts";
 import type { OpenOptions } from "../src/store/backend.ts";
 import { Cutoffs } from "../src/store/cutoffs.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
+import { BloomFilter } from "../src/store/filesystem/bloom.ts";
 import { IdIndex } from "../src/store/filesystem/ids.ts";
 import { KnownPatterns } from "../src/store/filesystem/known.ts";
 import { listDays } from "../src/store/filesystem/layout.ts";
@@ -14,6 +15,22 @@ import { AT, instantOf, LATER, note } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
 
 const open = (options: OpenOptions) => openFilesystem(options);
+test("a filter passes every key that it has, and few others", () => {
+  const count = 100_000;
+  const keys = (from: number) => Array.from({ length: count }, (_, n) => hashId(`key ${from + n}`));
+  for (const [bits, most] of [
+    [16, 150],
+    [20, 50],
+    [32, 10],
+  ] as const) {
+    // Of no whole number of blocks.
+    const filter = new BloomFilter(count + 0.5, bits);
+    for (const key of keys(0)) filter.add(key);
+    expect(keys(0).every((key) => filter.has(key))).toBe(true);
+    expect(keys(count).filter((key) => filter.has(key)).length).toBeLessThan(most);
+  }
+});
+
 /** What the filters take for ids that are yet to come. */
 const ROOM = 1024 * 1024 * 2.5;
 

@@ -1,19 +1,8 @@
 /** What deletion and compression leave on disk; the answers are in test/conformance. */
 import { execFileSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
 import { AT, instantOf, LATER, lineOf, note, walk } from "./conformance/patterns.ts";
@@ -23,14 +12,6 @@ const open = (options: OpenOptions) => openFilesystem(options);
 const ALL_DAYS = 100_000;
 const LAST_DAY = 100_000;
 const DAY = "2026/05/01";
-
-/** Without the indexes, which are caches. */
-const namesOf = (place: Place) =>
-  place
-    .entries()
-    .map(({ path }) => path.replace(/^store\/?/, ""))
-    .filter((path) => /^\d/.test(path) && !path.endsWith(".index"))
-    .sort();
 
 test("a compressed day is gzip for everyone, smaller, without what was replaced and without marks", async () => {
   const place = new Place(open);
@@ -42,7 +23,7 @@ test("a compressed day is gzip for everyone, smaller, without what was replaced 
   const file = join(place.path, DAY, "note.ndjson");
   const before = statSync(file).size;
   expect(await backend.compress(LAST_DAY)).toBe(1);
-  expect(namesOf(place)).toEqual(["2026", "2026/05", DAY, `${DAY}/note.ndjson.gz`]);
+  expect(place.dayFiles()).toEqual(["2026", "2026/05", DAY, `${DAY}/note.ndjson.gz`]);
   execFileSync("gzip", ["--test", `${file}.gz`]);
   expect(execFileSync("zcat", [`${file}.gz`], { encoding: "utf8", maxBuffer: 2 ** 28 })).toBe(
     patterns.map((pattern) => `${lineOf(pattern)}\n`).join(""),
@@ -60,7 +41,7 @@ test("only whole days before the given one are compressed", async () => {
     note("c", { at: "2026-05-03" }),
   ]);
   expect(await backend.compress(Date.parse("2026-05-03") / 86_400_000)).toBe(2);
-  expect(namesOf(place).filter((name) => name.includes("note"))).toEqual([
+  expect(place.dayFiles().filter((name) => name.includes("note"))).toEqual([
     `${DAY}/note.ndjson.gz`,
     "2026/05/02/note.ndjson.gz",
     "2026/05/03/note.ndjson",
@@ -73,62 +54,13 @@ test("what arrives late stands beside, until the next compression merges it", as
   await backend.write([note("a"), note("b")]);
   await backend.compress(LAST_DAY);
   await backend.write([note("late"), note("b", { data: { n: 2 } })]);
-  const files = (name: string) => namesOf(place).filter((path) => path.endsWith(name));
+  const files = (name: string) => place.dayFiles().filter((path) => path.endsWith(name));
   expect([files("note.ndjson"), files("note.ndjson.gz"), files(".replaced")].flat()).toHaveLength(3);
   expect(await backend.compress(LAST_DAY)).toBe(1);
-  expect(namesOf(place)).toEqual(["2026", "2026/05", DAY, `${DAY}/note.ndjson.gz`]);
+  expect(place.dayFiles()).toEqual(["2026", "2026/05", DAY, `${DAY}/note.ndjson.gz`]);
   expect(execFileSync("zcat", [join(place.path, DAY, "note.ndjson.gz")], { encoding: "utf8" })).toBe(
     [note("a"), note("late"), note("b", { data: { n: 2 } })].map((one) => `${lineOf(one)}\n`).join(""),
   );
-});
-
-test("days that go leave no file and no folder; others stay as they are", async () => {
-  const place = new Place(open);
-  const backend = await place.open();
-  await backend.write([note("x", { at: "2025-12-31" }), note("a"), note("later", { at: LATER })]);
-  await backend.compress(Date.parse("2026-01-01") / 86_400_000);
-  writeFileSync(join(place.path, DAY, "a person's"), "");
-  const kept = readFileSync(join(place.path, "2026/06/01/note.ndjson"));
-  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(2);
-  expect(namesOf(place)).toEqual([
-    "2026",
-    "2026/05",
-    DAY,
-    `${DAY}/a person's`,
-    "2026/06",
-    "2026/06/01",
-    "2026/06/01/note.ndjson",
-  ]);
-  expect(readFileSync(join(place.path, "2026/06/01/note.ndjson")).equals(kept)).toBe(true);
-});
-
-test.runIf(process.platform === "linux")(
-  "the room of days that went is given back: nobody holds their files open",
-  async () => {
-    const place = new Place(open);
-    const backend = await place.open();
-    await backend.write([note("a"), note("b", { at: "2026-05-02" }), note("later", { at: LATER })]);
-    await backend.compress(Date.parse("2026-05-02") / 86_400_000);
-    const holding = () =>
-      readdirSync("/proc/self/fd")
-        .map((fd) => linkOf(`/proc/self/fd/${fd}`))
-        .filter((path) => path.startsWith(place.path));
-    expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(2);
-    await vi.waitFor(() => {
-      expect(holding().filter((path) => !existsSync(path))).toEqual([]);
-    });
-  },
-);
-
-test("neither a day whose last pattern is forgotten nor an empty folder stays", async () => {
-  const place = new Place(open);
-  const backend = await place.open();
-  await backend.write([note("only"), note("later", { at: LATER })]);
-  mkdirSync(join(place.path, "2026/04/30"), { recursive: true });
-  expect(await backend.forget(["only"])).toBe(1);
-  expect(namesOf(place)).not.toContain(DAY);
-  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(0);
-  expect(namesOf(place)).toEqual(["2026", "2026/06", "2026/06/01", "2026/06/01/note.ndjson"]);
 });
 
 test("of what is deleted no version is left on the disk", async () => {
@@ -284,13 +216,3 @@ test("a segment that is a link to nowhere is said to be one", async () => {
   const reader = await place.open({ readOnly: true });
   await expect(walk(reader)).rejects.toMatchObject({ code: "store_failed" });
 });
-
-/** Where a descriptor leads; what was removed has a word behind its name. */
-function linkOf(fd: string): string {
-  try {
-    return readlinkSync(fd);
-  } catch {
-    // It was the one for listing the others.
-    return "";
-  }
-}

@@ -26,7 +26,7 @@ export class Metrics {
   readonly #refused = new Map<string, number>();
   #repliesDropped = 0;
   #batchBytes = 0;
-  /** From the first batch on. */
+  /** From the first observation on. */
   #loadingSoon: NodeJS.Timeout | undefined;
   #loading: Promise<Figures> | undefined;
   #figures: Figures | undefined;
@@ -50,7 +50,6 @@ export class Metrics {
     this.#observe("patternd_batch_lines", lines);
     this.#observe("patternd_flush_seconds", ms / 1_000);
     this.#batchBytes += bytes;
-    this.#loadingSoon ??= setTimeout(() => this.#load().catch(this.#fail), LOAD_AFTER_MS).unref();
   }
 
   /** Times a write. One that fails is none. */
@@ -107,6 +106,7 @@ export class Metrics {
       return;
     }
     this.#observed.push([name, value]);
+    this.#loadingSoon ??= setTimeout(() => this.#load().catch(this.#fail), LOAD_AFTER_MS).unref();
   }
 
   #load(): Promise<Figures> {

@@ -79,18 +79,31 @@ export function removeLargeFile(path: string): void {
 
 /** What was removed from the folder is gone for good, and so are this folder and those above it, up to `root`, that are empty. */
 export function syncRemoval(folder: string, root: string): void {
-  let rest = folder;
-  while (rest !== root && removeEmptyFolder(rest)) rest = dirname(rest);
-  syncPath(rest);
+  syncPath(withoutEmptyFolders(folder, root));
 }
 
+/** Removes the folder and those above it, up to `root`, as far as they are empty, for good. */
+export function removeEmptyFolders(folder: string, root: string): void {
+  const rest = withoutEmptyFolders(folder, root);
+  if (rest !== folder) syncPath(rest);
+}
+
+/** Returns the first of them that stays. */
+function withoutEmptyFolders(folder: string, root: string): string {
+  let rest = folder;
+  while (rest !== root && removeEmptyFolder(rest)) rest = dirname(rest);
+  return rest;
+}
+
+/** What can't be removed, a link or a mount point say, stays. */
 function removeEmptyFolder(folder: string): boolean {
   try {
     rmdirSync(folder);
     return true;
   } catch (error) {
-    if (systemCode(error) === "ENOTEMPTY" || systemCode(error) === "EEXIST") return false;
-    throw error;
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    return code === "ENOENT";
   }
 }
 

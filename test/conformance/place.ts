@@ -26,6 +26,14 @@ export class Place {
     return backend;
   }
 
+  /** What stands in the days of a store on files, without the indexes, which are caches. */
+  dayFiles(): string[] {
+    return this.entries()
+      .map(({ path }) => path.replace(/^store\/?/, ""))
+      .filter((path) => /^\d/.test(path) && !path.endsWith(".index"))
+      .sort();
+  }
+
   /** Of everything in the folder, with the permissions of each. */
   entries(): { path: string; mode: number }[] {
     return readdirSync(this.folder, { recursive: true, encoding: "utf8" }).map((path) => {

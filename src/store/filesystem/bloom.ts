@@ -39,13 +39,17 @@ export class BloomFilter {
     this.#add(high, low);
   }
 
-  /** High and low of each; NO_ID is none. */
-  addAll(hashes: Int32Array): void {
+  /** High and low of each; NO_ID is none. Returns how many there were. */
+  addAll(hashes: Int32Array): number {
+    let added = 0;
     for (let at = 0; at < hashes.length; at += 2) {
       const high = hashes[at] ?? 0;
       const low = hashes[at + 1] ?? 0;
-      if (high !== 0 || low !== 0) this.#add(high, low);
+      if (high === 0 && low === 0) continue;
+      this.#add(high, low);
+      added += 1;
     }
+    return added;
   }
 
   has({ high, low }: IdHash): boolean {
@@ -106,9 +110,9 @@ export class GrowingFilter {
 
   /** Of a block: what they are beyond the room of the last part is next to nothing. */
   addAll(hashes: Int32Array): void {
-    this.#last().addAll(hashes);
-    this.#inLast += hashes.length / 2;
-    this.#total += hashes.length / 2;
+    const added = this.#last().addAll(hashes);
+    this.#inLast += added;
+    this.#total += added;
   }
 
   has(hash: IdHash): boolean {

@@ -222,13 +222,15 @@ export class IdIndex {
   /** `isNew`: whether the filter over everything does not know these ids yet. */
   #load(segment: Segment, isNew: boolean): SegmentIds {
     const ids = this.create(segment);
-    const note = (hash: IdHash) => isNew && this.#note(hash);
     const fd = openSync(segment.path, "r");
     try {
       const size = segment.compressed ? Number.MAX_SAFE_INTEGER : segment.size;
       const found = readIndex(indexPath(segment.path), this.#keyOf(segment), size);
       const last = found.blocks.at(-1);
-      if (last && (segment.compressed || isAsIndexed(fd, last, this.#zone))) ids.load(found, note);
+      if (last && (segment.compressed || isAsIndexed(fd, last, this.#zone)))
+        ids.load(found, (hashes) => {
+          if (isNew) this.#all.addAll(hashes);
+        });
       ids.cut();
       for (const chunk of segment.compressed
         ? readBlocks(fd, segment.path, ids.end)
@@ -238,7 +240,7 @@ export class IdIndex {
           const hash = stored ? hashId(stored.id) : NO_ID;
           const span = stored ? { oldest: stored.instant, newest: stored.instant } : NO_SPAN;
           ids.add(hash, span.oldest, span.newest, offset + line.length + 1);
-          if (stored) note(hash);
+          if (stored && isNew) this.#note(hash);
         });
         if (segment.compressed) ids.endBlock();
       }

@@ -5,7 +5,7 @@
  */
 import { fstatSync, ftruncateSync, statSync, writeSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
-import { hashAt, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
+import { type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { BlockCache } from "./block-cache.ts";
 import {
   type Block,
@@ -81,18 +81,16 @@ export class SegmentIds {
     this.#file = file;
   }
 
-  /** Takes over what the file holds; `visit` is called with every hash. */
-  load({ blocks, bytes }: FittingIndex, visit: (hash: IdHash) => void): void {
+  /** Takes over what the file holds; `visit` is called with the hashes of each block. */
+  load({ blocks, bytes }: FittingIndex, visit: (hashes: Int32Array) => void): void {
     let position = HEAD_BYTES;
     for (const [at, block] of blocks.entries()) {
       let group = this.#groups.at(-1);
       if (!group || group.lines >= GROUP_LINES) group = this.#beginGroup(position, linesFrom(blocks, at));
-      for (const hash of hashesOf(block)) {
-        group.filter.add(hash);
-        group.lines += 1;
-        this.#patterns += 1;
-        visit(hash);
-      }
+      const patterns = group.filter.addAll(block.hashes);
+      group.lines += patterns;
+      this.#patterns += patterns;
+      visit(block.hashes);
       position += sizeOf(block);
       this.#from = block.to;
     }
@@ -274,12 +272,4 @@ function linesFrom(blocks: readonly Block[], first: number): number {
     lines += (blocks[at]?.hashes.length ?? 0) / 2;
   }
   return lines;
-}
-
-/** Of the lines that are patterns. */
-function* hashesOf({ hashes }: Block): Generator<IdHash, void> {
-  for (let line = 0; line < hashes.length / 2; line += 1) {
-    const hash = hashAt(hashes, line);
-    if (hash !== NO_ID) yield hash;
-  }
 }

@@ -24,7 +24,14 @@ import type { Zone } from "../../pattern/zone.ts";
 import type { OnDeleted } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { startOfDay } from "../days.ts";
-import { removeFile, removeLargeFile, syncPath, syncRemoval, writeFileDurably } from "../durable.ts";
+import {
+  removeEmptyFolders,
+  removeFile,
+  removeLargeFile,
+  syncPath,
+  syncRemoval,
+  writeFileDurably,
+} from "../durable.ts";
 import { CompressedWriter, endMerging } from "./compressed.ts";
 import type { IdIndex } from "./ids.ts";
 import type { KnownPatterns } from "./known.ts";
@@ -141,7 +148,7 @@ export class Upkeep {
   *#deleteOn(day: number, cutoffs: Cutoffs): Generator<void, number> {
     const types = this.#typesOf(day);
     // A crash before its folder went, or a file that the disk held on to for a moment, as NFS does.
-    if (types.length === 0) syncRemoval(join(this.#root, dayFolder(day)), this.#root);
+    if (types.length === 0) removeEmptyFolders(join(this.#root, dayFolder(day)), this.#root);
     const isWhole = (type: string) => !cutoffs.hasKeepTags && cutoffs.of(type) >= startOfDay(day + 1);
     const whole = new Set(types.filter(isWhole));
     // By age alone no day goes before an older one: then no mark waits for what goes but of the day itself.

@@ -1,0 +1,89 @@
+/** What a deletion leaves of the files and folders of days that go. */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import type { OpenOptions } from "../src/store/backend.ts";
+import { openFilesystem } from "../src/store/filesystem/backend.ts";
+import { AT, instantOf, LATER, note } from "./conformance/patterns.ts";
+import { Place } from "./conformance/place.ts";
+
+const open = (options: OpenOptions) => openFilesystem(options);
+const DAY = "2026/05/01";
+
+test("days that go leave no file and no folder; others stay as they are", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write([note("x", { at: "2025-12-31" }), note("a"), note("later", { at: LATER })]);
+  await backend.compress(Date.parse("2026-01-01") / 86_400_000);
+  writeFileSync(join(place.path, DAY, "a person's"), "");
+  const kept = readFileSync(join(place.path, "2026/06/01/note.ndjson"));
+  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(2);
+  expect(place.dayFiles()).toEqual([
+    "2026",
+    "2026/05",
+    DAY,
+    `${DAY}/a person's`,
+    "2026/06",
+    "2026/06/01",
+    "2026/06/01/note.ndjson",
+  ]);
+  expect(readFileSync(join(place.path, "2026/06/01/note.ndjson")).equals(kept)).toBe(true);
+});
+
+test.runIf(process.platform === "linux")(
+  "the room of days that went is given back: nobody holds their files open",
+  async () => {
+    const place = new Place(open);
+    const backend = await place.open();
+    await backend.write([note("a"), note("b", { at: "2026-05-02" }), note("later", { at: LATER })]);
+    await backend.compress(Date.parse("2026-05-02") / 86_400_000);
+    const holding = () =>
+      readdirSync("/proc/self/fd")
+        .map((fd) => linkOf(`/proc/self/fd/${fd}`))
+        .filter((path) => path.startsWith(place.path));
+    expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(2);
+    await vi.waitFor(() => {
+      expect(holding().filter((path) => !existsSync(path))).toEqual([]);
+    });
+  },
+);
+
+test("neither a day whose last pattern is forgotten nor an empty folder stays", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write([note("only"), note("later", { at: LATER })]);
+  mkdirSync(join(place.path, "2026/04/30"), { recursive: true });
+  expect(await backend.forget(["only"])).toBe(1);
+  expect(place.dayFiles()).not.toContain(DAY);
+  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(0);
+  expect(place.dayFiles()).toEqual(["2026", "2026/06", "2026/06/01", "2026/06/01/note.ndjson"]);
+});
+
+test("a day's folder that can't be removed keeps nothing else from being deleted", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write([note("old", { at: AT }), note("later", { at: LATER })]);
+  mkdirSync(join(place.folder, "elsewhere"));
+  mkdirSync(join(place.path, "2026/04"));
+  symlinkSync(join(place.folder, "elsewhere"), join(place.path, "2026/04/30"));
+  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(1);
+  expect(existsSync(join(place.folder, "elsewhere"))).toBe(true);
+});
+
+/** Where a descriptor leads; what was removed has a word behind its name. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(fd);
+  } catch {
+    // It was the one for listing the others.
+    return "";
+  }
+}
