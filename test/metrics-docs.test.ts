@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import { METRICS } from "../src/control/figures.ts";
+import { METRICS } from "../src/control/metrics.ts";
 
 const docs = (name: string) => readFileSync(new URL(`../docs/${name}`, import.meta.url), "utf8");
 

@@ -9,11 +9,10 @@ import type { Count } from "./writing.ts";
 
 export class Observers {
   readonly followers: Followers;
-  readonly metrics: Metrics;
+  readonly metrics = new Metrics();
 
   constructor(fail: (error: unknown) => void) {
     this.followers = new Followers(fail);
-    this.metrics = new Metrics(fail);
   }
 
   /** What is counted for the log, and as a metric where no other counter has it. */
@@ -30,7 +29,7 @@ export class Observers {
     const all = { ...sources, followers: () => followers.size };
     return {
       followers,
-      metrics: () => metrics.answer(all),
+      metrics: async () => ({ text: await metrics.text(all), contentType: metrics.contentType }),
     };
   }
 

@@ -1,8 +1,8 @@
 /**
  * Which ids may be known: split-block Bloom filters (a block is one cache line, in which each key has one bit in
  * each of eight parts), as https://parquet.apache.org/docs/file-format/bloomfilter/ describes them, but with blocks
- * of 512 bits instead of 256, since larger ones are filled more evenly: at twenty bits a key two unknown keys in ten thousand look
- * like known ones instead of four.
+ * of 512 bits instead of 256, since larger ones are filled more evenly: at twenty bits a key three unknown keys in ten
+ * thousand look like known ones instead of four.
  */
 import type { IdHash } from "../../pattern/id-hash.ts";
 

@@ -262,6 +262,7 @@ export class Upkeep {
   /** The index first: it must not outlive what it was made for. */
   #remove(segment: Segment): void {
     this.#ids.discardFile(segment);
+    // Before that: this descriptor must not be the last one.
     this.#segments.close(segment.path);
     removeLargeFile(segment.path);
     this.#ids.forget(segment);
