@@ -14,6 +14,7 @@ import type { OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
 import { AT, instantOf, LATER, note } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
+import { type Call, whileFailing } from "./failing-calls.ts";
 
 const open = (options: OpenOptions) => openFilesystem(options);
 const DAY = "2026/05/01";
@@ -66,6 +67,28 @@ test("neither a day whose last pattern is forgotten nor an empty folder stays", 
   expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(0);
   expect(place.dayFiles()).toEqual(["2026", "2026/06", "2026/06/01", "2026/06/01/note.ndjson"]);
 });
+
+test.runIf(process.platform === "linux")(
+  "days that went are made durable once for all, and asked for again where the disk failed",
+  async () => {
+    const place = new Place(open);
+    const backend = await place.open();
+    await backend.write(["01", "02", "03"].map((day) => note(day, { at: `2026-05-${day}` })));
+    await backend.write([note("later", { at: LATER }), note("beside", { at: "2026-06-02" })]);
+    const synced: string[] = [];
+    const syncing = (result: boolean) => (call: Call, _n: number, target: unknown) => {
+      if (call !== "fsyncSync") return false;
+      synced.push(linkOf(`/proc/self/fd/${String(target)}`));
+      return result;
+    };
+    const deletion = () => backend.deleteOlderThan(instantOf(LATER));
+    await expect(whileFailing(syncing(true), deletion)).rejects.toThrow("EIO");
+    expect(await whileFailing(syncing(false), deletion)).toBe(0);
+    expect(synced).toEqual([place.path, place.path].map((path) => join(path, "2026")));
+    expect(await whileFailing(syncing(false), deletion)).toBe(0);
+    expect(synced).toHaveLength(2);
+  },
+);
 
 test("a day's folder that can't be removed keeps nothing else from being deleted", async () => {
   const place = new Place(open);

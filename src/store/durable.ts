@@ -59,10 +59,10 @@ const MOST_FREED_AT_ONCE = 4;
 let beingFreed = 0;
 
 /**
- * To free what a large file takes keeps whoever does it waiting, 50 ms for 200 MB on ext4. The system does it with the
- * last descriptor, which is left to another thread to close while there are few.
+ * To free what a file takes keeps whoever does it waiting: on ext4 0.1 ms for a small one, 50 for 200 MB. The system does
+ * it with the last descriptor, which is left to another thread to close while there are few.
  */
-export function removeLargeFile(path: string): void {
+export function removeAndFreeLater(path: string): void {
   const fd = beingFreed < MOST_FREED_AT_ONCE ? openAsItIs(path) : undefined;
   try {
     removeFile(path);
@@ -77,26 +77,8 @@ export function removeLargeFile(path: string): void {
   }
 }
 
-/** What was removed from the folder is gone for good, and so are this folder and those above it, up to `root`, that are empty. */
-export function syncRemoval(folder: string, root: string): void {
-  syncPath(withoutEmptyFolders(folder, root));
-}
-
-/** Removes the folder and those above it, up to `root`, as far as they are empty, for good. */
-export function removeEmptyFolders(folder: string, root: string): void {
-  const rest = withoutEmptyFolders(folder, root);
-  if (rest !== folder) syncPath(rest);
-}
-
-/** Returns the first of them that stays. */
-function withoutEmptyFolders(folder: string, root: string): string {
-  let rest = folder;
-  while (rest !== root && removeEmptyFolder(rest)) rest = dirname(rest);
-  return rest;
-}
-
-/** What can't be removed, a link or a mount point say, stays. */
-function removeEmptyFolder(folder: string): boolean {
+/** False if it stays: what is not empty, and what can't be removed, a link or a mount point say. */
+export function removeEmptyFolder(folder: string): boolean {
   try {
     rmdirSync(folder);
     return true;

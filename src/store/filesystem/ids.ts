@@ -8,7 +8,7 @@ import { systemCode } from "../../errors.ts";
 import { hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import { removeFile } from "../durable.ts";
+import { removeAndFreeLater } from "../durable.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type Block, firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
 import { GrowingFilter } from "./bloom.ts";
@@ -117,7 +117,7 @@ export class IdIndex {
     this.#cache.clear();
     try {
       this.#segments.close(indexPath(path));
-      removeFile(indexPath(path));
+      removeAndFreeLater(indexPath(path));
     } catch (error) {
       if (systemCode(error) === undefined) throw error;
     }

@@ -13,8 +13,8 @@
  * A rewriting that keeps no line leaves an empty .gz: marks may wait for its generation (replaced.ts).
  *
  * Segments that go whole, because every line is deleted, are unlinked, then their marks, oldest day first: a mark
- * never goes before the line that it hides, nor a newer version before the older one; within a day the marks
- * are made not to wait for lines that go. A deletion rewrites a segment for replaced lines alone, too: what was
+ * never goes before the line that it hides, nor a newer version before the older one, which has one; within a day the
+ * marks are made not to wait for lines that go. A deletion rewrites a segment for replaced lines alone, too: what was
  * deleted is not left in there.
  */
 import { renameSync } from "node:fs";
@@ -24,20 +24,14 @@ import type { Zone } from "../../pattern/zone.ts";
 import type { OnDeleted } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { startOfDay } from "../days.ts";
-import {
-  removeEmptyFolders,
-  removeFile,
-  removeLargeFile,
-  syncPath,
-  syncRemoval,
-  writeFileDurably,
-} from "../durable.ts";
+import { isTaken, removeAndFreeLater, removeFile, syncPath, writeFileDurably } from "../durable.ts";
 import { CompressedWriter, endMerging } from "./compressed.ts";
 import type { IdIndex } from "./ids.ts";
 import type { KnownPatterns } from "./known.ts";
 import { dayFolder, listDays, listSegments, segmentPath } from "./layout.ts";
 import { type Leaving, NOTHING_LEAVES, oldOfType, withIds } from "./leaving.ts";
 import { copy, leavesAny, type Moved, movedFrom } from "./moved.ts";
+import { Removals } from "./removals.ts";
 import { awaitedDays, countingMarks, type Mark, parseMarks, readMarks, replacedPath } from "./replaced.ts";
 import type { SegmentIds } from "./segment-ids.ts";
 import { headOf, type Segment, type Segments } from "./segments.ts";
@@ -48,6 +42,7 @@ export class Upkeep {
   readonly #segments: Segments;
   readonly #ids: IdIndex;
   readonly #known: KnownPatterns;
+  readonly #removals: Removals;
   /** Days whose files are being changed: a failure may have left them between two steps. */
   readonly #unfinished = new Set<number>();
   /** Days that were written to since a rewriting began. */
@@ -61,6 +56,7 @@ export class Upkeep {
     this.#segments = segments;
     this.#ids = ids;
     this.#known = known;
+    this.#removals = new Removals(root);
   }
 
   noteWrite(day: number): void {
@@ -99,12 +95,16 @@ export class Upkeep {
   /** Returns how many patterns went, each counted once whatever versions of it went. */
   *deleteOlderThan(cutoffs: Cutoffs, onDeleted: OnDeleted): Generator<void, number> {
     let deleted = 0;
-    for (const day of listDays(this.#root).reverse()) {
-      if (startOfDay(day) >= cutoffs.latest) break;
-      const removed = yield* this.#deleteOn(day, cutoffs);
-      deleted += removed;
-      if (removed > 0) onDeleted(removed);
-      yield;
+    try {
+      for (const day of listDays(this.#root).reverse()) {
+        if (startOfDay(day) >= cutoffs.latest) break;
+        const removed = yield* this.#deleteOn(day, cutoffs);
+        deleted += removed;
+        if (removed > 0) onDeleted(removed);
+        yield;
+      }
+    } finally {
+      this.#removals.makeDurable();
     }
     yield* this.#ids.tidy();
     return deleted;
@@ -148,7 +148,7 @@ export class Upkeep {
   *#deleteOn(day: number, cutoffs: Cutoffs): Generator<void, number> {
     const types = this.#typesOf(day);
     // A crash before its folder went, or a file that the disk held on to for a moment, as NFS does.
-    if (types.length === 0) removeEmptyFolders(join(this.#root, dayFolder(day)), this.#root);
+    if (types.length === 0) this.#removals.finishDay(day);
     const isWhole = (type: string) => !cutoffs.hasKeepTags && cutoffs.of(type) >= startOfDay(day + 1);
     const whole = new Set(types.filter(isWhole));
     // By age alone no day goes before an older one: then no mark waits for what goes but of the day itself.
@@ -216,7 +216,10 @@ export class Upkeep {
     }
     syncPath(dirname(path));
     this.settle(day);
-    if (!isKept) syncRemoval(join(this.#root, dayFolder(day)), this.#root);
+    if (!isKept) {
+      this.#removals.finishDay(day);
+      this.#removals.makeDurable();
+    }
   }
 
   /** Returns how many patterns went. */
@@ -238,7 +241,7 @@ export class Upkeep {
       syncPath(join(this.#root, dayFolder(day)));
       this.settle(day);
     }
-    syncRemoval(join(this.#root, dayFolder(day)), this.#root);
+    this.#removals.finishDay(day);
     return deleted;
   }
 
@@ -264,7 +267,7 @@ export class Upkeep {
     this.#ids.discardFile(segment);
     // Before that: this descriptor must not be the last one.
     this.#segments.close(segment.path);
-    removeLargeFile(segment.path);
+    removeAndFreeLater(segment.path);
     this.#ids.forget(segment);
     this.#segments.retire(segment);
   }
@@ -285,7 +288,7 @@ export class Upkeep {
     if (settled === text && text !== "") return;
     this.#segments.close(path);
     if (settled !== "") writeFileDurably(path, settled);
-    else removeFile(path);
+    else if (isTaken(path)) removeFile(path);
     if (text !== "") syncPath(dirname(path));
   }
 
