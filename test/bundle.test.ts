@@ -1,6 +1,6 @@
 /** The package's command as it is installed: one file for what must start fast, the compiled rest behind it. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
@@ -74,6 +74,30 @@ test("for emit it needs nothing but itself", () => {
     });
   }
   expect(world.left()).toHaveLength(3);
+});
+
+test("emit loads nothing of Node's crypto, which would take longer than all else", () => {
+  const world = createWorld();
+  const watcher = join(world.folder, "watcher.cjs");
+  const loaded = join(world.folder, "loaded.json");
+  writeFileSync(
+    watcher,
+    `process.on("exit", () => require("node:fs").writeFileSync(${JSON.stringify(loaded)}, JSON.stringify(process.moduleLoadList)));`,
+  );
+  const ids = [1, 2].map(() => {
+    const { status } = spawnSync(process.execPath, ["--require", watcher, BUNDLE, ...TASK], {
+      env: world.env,
+    });
+    expect(status).toBe(0);
+    const names: unknown = JSON.parse(readFileSync(loaded, "utf8"));
+    expect(names).toContain("NativeModule net");
+    expect(names).not.toContain("NativeModule crypto");
+    return v.parse(
+      v.object({ pattern_id: v.pipe(v.string(), v.uuid()) }),
+      JSON.parse(world.left().at(-1) ?? ""),
+    );
+  });
+  expect(ids[0]).not.toEqual(ids[1]);
 });
 
 test("it is found through the link that npm makes", () => {

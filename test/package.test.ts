@@ -109,6 +109,7 @@ describe("the package", () => {
     const needed = [
       "bin/patternd-emit",
       "dist/daemon.cjs",
+      "dist/help.cjs",
       "dist/patternd.cjs",
       "dist/client/pattern-client.js",
       "dist/client/pattern-client.d.ts",
