@@ -1,6 +1,6 @@
 /** Each call of the file system fails, on the way of each kind of work, in a store that stays open. */
-import { cpSync } from "node:fs";
-import { relative } from "node:path";
+import { cpSync, mkdirSync } from "node:fs";
+import { join, relative } from "node:path";
 import { expect, test } from "vitest";
 import type { Backend, OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
@@ -150,6 +150,8 @@ test("what was written without fsync is durable once a store is opened with it, 
   await backend.write([note("a", { at: "2026-05-01T10:00:00Z" })]);
   await backend.write([note("a", { at: "2026-06-01T10:00:00Z" })]);
   await backend.close();
+  // Of which the last day went, and whoever removed it was killed.
+  mkdirSync(join(place.path, "2025/12"), { recursive: true });
   const synced: string[] = [];
   let opened = "";
   const watch = (call: Call, _n: number, target: unknown) => {
@@ -161,7 +163,7 @@ test("what was written without fsync is durable once a store is opened with it, 
   expect(new Set(synced)).toEqual(
     new Set([
       ...["2026/05/01/.replaced", "2026/05/01/note.ndjson", "2026/06/01/note.ndjson"],
-      ...["", "2026", "2026/05", "2026/06", "2026/05/01", "2026/06/01"],
+      ...["", "2025", "2025/12", "2026", "2026/05", "2026/06", "2026/05/01", "2026/06/01"],
     ]),
   );
   const lines = synced.findIndex((path) => path.endsWith(".ndjson"));

@@ -8,7 +8,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import type { OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
@@ -89,6 +90,52 @@ test.runIf(process.platform === "linux")(
     expect(synced).toHaveLength(2);
   },
 );
+
+test.runIf(process.platform === "linux")(
+  "what went is gone for good before anything is written: it may be one of the patterns that went",
+  async () => {
+    const place = new Place(open);
+    const backend = await place.open({ durability: "fsync" });
+    const days = Array.from({ length: 20 }, (_, index) => `2026-05-${String(index + 1).padStart(2, "0")}`);
+    await backend.write(days.map((at) => note(at, { at })));
+    const calls: string[] = [];
+    let lastRemoved = "";
+    const watch = (call: Call, _n: number, target: unknown) => {
+      if (call === "rmdirSync" && /\d\d\/\d\d$/.test(String(target))) lastRemoved = String(target);
+      if (call === "unlinkSync" || call === "fsyncSync" || call === "fdatasyncSync")
+        calls.push(
+          `${call} ${relative(place.path, call === "unlinkSync" ? String(target) : linkOf(`/proc/self/fd/${String(target)}`))}`,
+        );
+      return false;
+    };
+    let written: Promise<unknown> | undefined;
+    await whileFailing(watch, async () => {
+      const deleted = await backend.deleteOlderThan(instantOf(LATER), undefined, () => {
+        written ??= setImmediate().then(() => backend.write([note("2026-05-01", { at: LATER })]));
+      });
+      expect(deleted).toBe(20);
+      await written;
+    });
+    const write = calls.indexOf("fdatasyncSync 2026/06/01/note.ndjson");
+    const removals = calls.slice(0, write);
+    expect(removals.filter((call) => call.startsWith("unlink")).length).toBeLessThan(40);
+    expect(removals.findLastIndex((call) => call.startsWith("unlink"))).toBeLessThan(
+      removals.lastIndexOf("fsyncSync 2026/05"),
+    );
+    expect(lastRemoved).toContain("2026/05");
+  },
+);
+
+test("a link that leads nowhere keeps nothing from being deleted, nor from being asked for a second time", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write([note("old", { at: AT }), note("later", { at: LATER })]);
+  mkdirSync(join(place.path, "2026/04"));
+  symlinkSync(join(place.folder, "nowhere"), join(place.path, "2026/04/30"));
+  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(1);
+  expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(0);
+  expect(await backend.forget(["later"])).toBe(1);
+});
 
 test("a day's folder that can't be removed keeps nothing else from being deleted", async () => {
   const place = new Place(open);

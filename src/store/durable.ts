@@ -55,7 +55,7 @@ export function removeFile(path: string): void {
 }
 
 /** Other threads have other things to do, too. */
-const MOST_FREED_AT_ONCE = 4;
+const MOST_FREED_AT_ONCE = 8;
 let beingFreed = 0;
 
 /**

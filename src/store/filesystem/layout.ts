@@ -46,16 +46,22 @@ export function parseDay(folder: string): number | undefined {
 
 /** The days that have a folder, newest first. Folders that are not ours are none of our business. */
 export function listDays(root: string): number[] {
-  const days: number[] = [];
-  for (const year of list(root, /^\d{4}$/)) {
-    for (const month of list(join(root, year), /^\d{2}$/)) {
-      for (const day of list(join(root, year, month), /^\d{2}$/)) {
-        const number = parseDay(`${year}/${month}/${day}`);
-        if (number !== undefined) days.push(number);
-      }
-    }
-  }
-  return days.sort((a, b) => b - a);
+  const folders = listMonths(root).flatMap((month) => inside(root, month));
+  return folders.flatMap((folder) => parseDay(folder) ?? []).sort((a, b) => b - a);
+}
+
+/** The folders between the store's own and those of its days, `YYYY` and `YYYY/MM`, whether or not they hold a day. */
+export function listFoldersAbove(root: string): string[] {
+  return [...list(root, /^\d{4}$/), ...listMonths(root)];
+}
+
+function listMonths(root: string): string[] {
+  return list(root, /^\d{4}$/).flatMap((year) => inside(root, year));
+}
+
+/** What is named as a month or a day is, in a folder below the root. */
+function inside(root: string, folder: string): string[] {
+  return list(join(root, folder), /^\d{2}$/).map((name) => `${folder}/${name}`);
 }
 
 export interface SegmentName {

@@ -68,6 +68,7 @@ export class Upkeep {
   settleUnfinished(): void {
     this.#segments.undoFailed();
     for (const day of this.#unfinished) this.settle(day);
+    this.#removals.makeDurable();
   }
 
   /** Brings a day to where nothing is between two steps: its marks are settled, what was merged is removed. */
@@ -95,17 +96,14 @@ export class Upkeep {
   /** Returns how many patterns went, each counted once whatever versions of it went. */
   *deleteOlderThan(cutoffs: Cutoffs, onDeleted: OnDeleted): Generator<void, number> {
     let deleted = 0;
-    try {
-      for (const day of listDays(this.#root).reverse()) {
-        if (startOfDay(day) >= cutoffs.latest) break;
-        const removed = yield* this.#deleteOn(day, cutoffs);
-        deleted += removed;
-        if (removed > 0) onDeleted(removed);
-        yield;
-      }
-    } finally {
-      this.#removals.makeDurable();
+    for (const day of listDays(this.#root).reverse()) {
+      if (startOfDay(day) >= cutoffs.latest) break;
+      const removed = yield* this.#deleteOn(day, cutoffs);
+      deleted += removed;
+      if (removed > 0) onDeleted(removed);
+      yield;
     }
+    this.#removals.makeDurable();
     yield* this.#ids.tidy();
     return deleted;
   }
@@ -148,7 +146,7 @@ export class Upkeep {
   *#deleteOn(day: number, cutoffs: Cutoffs): Generator<void, number> {
     const types = this.#typesOf(day);
     // A crash before its folder went, or a file that the disk held on to for a moment, as NFS does.
-    if (types.length === 0) this.#removals.finishDay(day);
+    if (types.length === 0) this.#removals.removeFolders(day);
     const isWhole = (type: string) => !cutoffs.hasKeepTags && cutoffs.of(type) >= startOfDay(day + 1);
     const whole = new Set(types.filter(isWhole));
     // By age alone no day goes before an older one: then no mark waits for what goes but of the day itself.
@@ -217,7 +215,7 @@ export class Upkeep {
     syncPath(dirname(path));
     this.settle(day);
     if (!isKept) {
-      this.#removals.finishDay(day);
+      this.#removals.removeFolders(day);
       this.#removals.makeDurable();
     }
   }
@@ -227,6 +225,7 @@ export class Upkeep {
     if (types.size === 0) return 0;
     this.settle(day, true);
     this.#unfinished.add(day);
+    this.#removals.noteFiles(day);
     let deleted = 0;
     for (const segment of this.#segments.on(day).reverse()) {
       if (!types.has(segment.type)) continue;
@@ -241,7 +240,7 @@ export class Upkeep {
       syncPath(join(this.#root, dayFolder(day)));
       this.settle(day);
     }
-    this.#removals.finishDay(day);
+    this.#removals.removeFolders(day);
     return deleted;
   }
 

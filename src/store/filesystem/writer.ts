@@ -9,7 +9,15 @@ import { isTaken, syncPath } from "../durable.ts";
 import { Doubles, isNewer } from "./doubles.ts";
 import { IdIndex } from "./ids.ts";
 import { KnownPatterns, type Location, type Version } from "./known.ts";
-import { dayFolder, dayOf, listDays, listSegments, listUnpublished, startOfDay } from "./layout.ts";
+import {
+  dayFolder,
+  dayOf,
+  listDays,
+  listFoldersAbove,
+  listSegments,
+  listUnpublished,
+  startOfDay,
+} from "./layout.ts";
 import { cutTornTail } from "./repair.ts";
 import { markLine, type Place, replacedPath } from "./replaced.ts";
 import { Addition, type Segment, Segments } from "./segments.ts";
@@ -192,13 +200,9 @@ export class SegmentWriter {
       const marks = replacedPath(this.#root, day);
       if (isTaken(marks)) syncPath(marks);
     }
-    const folders = new Set<string>();
-    for (const day of days) {
-      // Whoever made a folder may have been killed before its name was durable.
-      const folder = join(this.#root, dayFolder(day));
-      for (const up of ["", "..", "../..", "../../.."]) folders.add(join(folder, up));
-    }
-    for (const folder of folders) syncPath(folder);
+    // Whoever made a folder, or removed what was in it, may have been killed before that was durable.
+    const folders = ["", ...listFoldersAbove(this.#root), ...days.map(dayFolder)];
+    for (const folder of folders) syncPath(join(this.#root, folder));
     for (const day of days) {
       for (const name of listSegments(this.#root, day)) {
         if (!name.compressed) syncPath(this.#segments.at(day, name.type).path);
