@@ -5,7 +5,6 @@
  * turn, and none goes on before the kernel has what the one before it said: senders that live at the same time say
  * what happens then.
  */
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
@@ -19,7 +18,7 @@ const connections = Array.from({ length: Number(count) }, () => connect(socket))
 const replies = Promise.all(connections.map((connection) => text(connection)));
 for (const [turn, lines] of turns.entries()) {
   const connection = connections[turn % connections.length];
-  if (!connection.write(lines)) await once(connection, "drain");
+  await new Promise((resolve) => connection.write(lines, resolve));
 }
 for (const connection of connections) connection.end();
 const receipts = (await replies).map((reply) => JSON.parse(reply.trimEnd().split("\n").at(-1) ?? "").receipt);

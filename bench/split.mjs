@@ -28,7 +28,7 @@ export function turnsOf(bytes, count) {
   /** @type {Buffer[]} */
   const turns = [];
   for (let from = 0; from < bytes.length; ) {
-    const end = bytes.indexOf(NEWLINE, Math.min(from + TURN_BYTES, bytes.length) - 1) + 1;
+    const end = bytes.indexOf(NEWLINE, Math.min(from + TURN_BYTES, bytes.length) - 1) + 1 || bytes.length;
     turns.push(bytes.subarray(from, end));
     from = end;
   }

@@ -98,16 +98,7 @@ test.runIf(process.platform === "linux")(
     const backend = await place.open({ durability: "fsync" });
     const days = Array.from({ length: 20 }, (_, index) => `2026-05-${String(index + 1).padStart(2, "0")}`);
     await backend.write(days.map((at) => note(at, { at })));
-    const calls: string[] = [];
-    let lastRemoved = "";
-    const watch = (call: Call, _n: number, target: unknown) => {
-      if (call === "rmdirSync" && /\d\d\/\d\d$/.test(String(target))) lastRemoved = String(target);
-      if (call === "unlinkSync" || call === "fsyncSync" || call === "fdatasyncSync")
-        calls.push(
-          `${call} ${relative(place.path, call === "unlinkSync" ? String(target) : linkOf(`/proc/self/fd/${String(target)}`))}`,
-        );
-      return false;
-    };
+    const { calls, watch } = watching(place);
     let written: Promise<unknown> | undefined;
     await whileFailing(watch, async () => {
       const deleted = await backend.deleteOlderThan(instantOf(LATER), undefined, () => {
@@ -122,9 +113,54 @@ test.runIf(process.platform === "linux")(
     expect(removals.findLastIndex((call) => call.startsWith("unlink"))).toBeLessThan(
       removals.lastIndexOf("fsyncSync 2026/05"),
     );
-    expect(lastRemoved).toContain("2026/05");
   },
 );
+
+test.runIf(process.platform === "linux")(
+  "what was put into the place of files is there for good before anything is written, where the disk failed first",
+  async () => {
+    const place = new Place(open);
+    const backend = await place.open({ durability: "fsync" });
+    await backend.write([note("a")]);
+    const failing = watching(place, `fsyncSync ${DAY}`);
+    const compression = () => backend.compress(Date.parse("2026-05-02") / 86_400_000);
+    await expect(whileFailing(failing.watch, compression)).rejects.toThrow("EIO");
+    const { calls, watch } = watching(place);
+    await whileFailing(watch, () => backend.write([note("b", { at: LATER })]));
+    expect(calls.indexOf(`fsyncSync ${DAY}`)).toBeGreaterThanOrEqual(0);
+    expect(calls.indexOf(`fsyncSync ${DAY}`)).toBeLessThan(
+      calls.indexOf("fdatasyncSync 2026/06/01/note.ndjson"),
+    );
+  },
+);
+
+test.runIf(process.platform === "linux")(
+  "what a deletion that failed has removed is gone for good once it is forgotten",
+  async () => {
+    const place = new Place(open);
+    const backend = await place.open({ durability: "fsync" });
+    await backend.write([note("gone"), note("stays", { at: "2026-05-02" })]);
+    const failing = watching(place, "unlinkSync 2026/05/02/note.ndjson");
+    const deletion = () => backend.deleteOlderThan(instantOf(LATER));
+    await expect(whileFailing(failing.watch, deletion)).rejects.toThrow("EIO");
+    const { calls, watch } = watching(place);
+    expect(await whileFailing(watch, () => backend.forget(["gone"]))).toBe(0);
+    expect(calls).toContain("fsyncSync 2026/05");
+  },
+);
+
+test("names of years, months and days that are no folders keep a store from nothing", async () => {
+  const place = new Place(open);
+  const backend = await place.open({ durability: "fsync" });
+  await backend.write([note("old", { at: AT })]);
+  await backend.close();
+  for (const name of ["2019", "2026/04", "2026/05/30"])
+    symlinkSync(join(place.folder, "nowhere"), join(place.path, name));
+  for (const name of ["2018", "2026/03", "2026/05/29"]) writeFileSync(join(place.path, name), "");
+  const again = await place.open({ durability: "fsync" });
+  expect(await again.deleteOlderThan(instantOf(LATER))).toBe(1);
+  expect(existsSync(join(place.path, "2018"))).toBe(true);
+});
 
 test("a link that leads nowhere keeps nothing from being deleted, nor from being asked for a second time", async () => {
   const place = new Place(open);
@@ -147,6 +183,18 @@ test("a day's folder that can't be removed keeps nothing else from being deleted
   expect(await backend.deleteOlderThan(instantOf(LATER))).toBe(1);
   expect(existsSync(join(place.folder, "elsewhere"))).toBe(true);
 });
+
+/** What is unlinked and synced, in order; the one call that is `failing` fails. */
+function watching(place: Place, failing?: string) {
+  const calls: string[] = [];
+  const watch = (call: Call, _n: number, target: unknown) => {
+    if (!["unlinkSync", "fsyncSync", "fdatasyncSync"].includes(call)) return false;
+    const path = call === "unlinkSync" ? String(target) : linkOf(`/proc/self/fd/${String(target)}`);
+    calls.push(`${call} ${relative(place.path, path)}`);
+    return calls.at(-1) === failing;
+  };
+  return { calls, watch };
+}
 
 /** Where a descriptor leads; what was removed has a word behind its name. */
 function linkOf(fd: string): string {

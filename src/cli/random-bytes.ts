@@ -8,11 +8,18 @@ import { systemCode } from "../errors.ts";
 const KERNEL = "/dev/urandom";
 const BYTES = 16;
 
+/** Drawn for the next ids. */
+const drawn = new Uint8Array(16 * BYTES);
+let used = drawn.length;
+
 /** As many bytes as an id takes. */
 export default function randomBytes(): Uint8Array {
-  const bytes = new Uint8Array(BYTES);
-  if (!fillFromKernel(bytes)) globalThis.crypto.getRandomValues(bytes);
-  return bytes;
+  if (used === drawn.length) {
+    if (!fillFromKernel(drawn)) globalThis.crypto.getRandomValues(drawn);
+    used = 0;
+  }
+  used += BYTES;
+  return drawn.slice(used - BYTES, used);
 }
 
 /** False where there is no such file, as in a bare chroot. */

@@ -9,6 +9,7 @@ import {
   openSync,
   renameSync,
   rmdirSync,
+  statSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -97,6 +98,11 @@ function openAsItIs(path: string): number | undefined {
     if (systemCode(error) === undefined) throw error;
     return undefined;
   }
+}
+
+/** Whether this is a folder, or a link to one. */
+export function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** Whether there is anything under this name, a link that leads nowhere included. */

@@ -18,7 +18,9 @@
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { systemCode } from "../../errors.ts";
 import { dayText } from "../days.ts";
+import { isFolder } from "../durable.ts";
 
 export { dayOf, startOfDay } from "../days.ts";
 
@@ -52,16 +54,16 @@ export function listDays(root: string): number[] {
 
 /** The folders between the store's own and those of its days, `YYYY` and `YYYY/MM`, whether or not they hold a day. */
 export function listFoldersAbove(root: string): string[] {
-  return [...list(root, /^\d{4}$/), ...listMonths(root)];
+  return [...listFolders(root, /^\d{4}$/), ...listMonths(root)];
 }
 
 function listMonths(root: string): string[] {
-  return list(root, /^\d{4}$/).flatMap((year) => inside(root, year));
+  return listFolders(root, /^\d{4}$/).flatMap((year) => inside(root, year));
 }
 
 /** What is named as a month or a day is, in a folder below the root. */
 function inside(root: string, folder: string): string[] {
-  return list(join(root, folder), /^\d{2}$/).map((name) => `${folder}/${name}`);
+  return listFolders(join(root, folder), /^\d{2}$/).map((name) => `${folder}/${name}`);
 }
 
 export interface SegmentName {
@@ -90,13 +92,26 @@ export function segmentPath(root: string, day: number, { type, compressed }: Seg
 }
 
 function list(folder: string, form: RegExp): string[] {
+  return unlessMissing(() => readdirSync(folder))
+    .filter((name) => form.test(name))
+    .sort();
+}
+
+/** Links to folders are folders, too. */
+function listFolders(folder: string, form: RegExp): string[] {
+  return unlessMissing(() => readdirSync(folder, { withFileTypes: true }))
+    .filter(({ name }) => form.test(name))
+    .filter((entry) => entry.isDirectory() || (!entry.isFile() && isFolder(join(folder, entry.name))))
+    .map(({ name }) => name)
+    .sort();
+}
+
+function unlessMissing<T>(read: () => T[]): T[] {
   try {
-    return readdirSync(folder)
-      .filter((name) => form.test(name))
-      .sort();
+    return read();
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-      return [];
+    const code = systemCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return [];
     throw error;
   }
 }

@@ -5,7 +5,7 @@
  * new one.
  */
 import { dirname, join } from "node:path";
-import { isTaken, removeEmptyFolder, syncPath } from "../durable.ts";
+import { isFolder, removeEmptyFolder, syncPath } from "../durable.ts";
 import { dayFolder } from "./layout.ts";
 
 export class Removals {
@@ -17,7 +17,7 @@ export class Removals {
     this.#root = root;
   }
 
-  /** The day lost files. */
+  /** The day loses files, or has others in their places. */
   noteFiles(day: number): void {
     this.#changed.add(join(this.#root, dayFolder(day)));
   }
@@ -36,7 +36,7 @@ export class Removals {
   makeDurable(): void {
     for (const folder of this.#changed) {
       // Somebody else may have removed it.
-      if (isTaken(folder)) syncPath(folder);
+      if (isFolder(folder)) syncPath(folder);
       this.#changed.delete(folder);
     }
   }

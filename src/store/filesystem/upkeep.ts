@@ -124,6 +124,8 @@ export class Upkeep {
     for (const [day, types] of [...places].sort(([a], [b]) => a - b)) {
       for (const type of types) yield* this.#rewrite(day, type, leaving);
     }
+    // What a deletion that failed half way has removed is gone for good, too.
+    this.#removals.makeDurable();
     yield* this.#ids.tidy();
     return forgotten;
   }
@@ -195,6 +197,7 @@ export class Upkeep {
   /** One step: nobody writes meanwhile. */
   #publish(day: number, type: string, all: readonly Moved[], ids: SegmentIds, generation: number): void {
     this.#unfinished.add(day);
+    this.#removals.noteFiles(day);
     const path = segmentPath(this.#root, day, { type, compressed: true });
     const isKept = all.some(({ kept, replaced }) => kept + replaced > 0);
     if (isKept) {
@@ -212,7 +215,7 @@ export class Upkeep {
       for (const { from } of all.toReversed()) this.#remove(from);
       removeFile(`${path}.new`);
     }
-    syncPath(dirname(path));
+    this.#removals.makeDurable();
     this.settle(day);
     if (!isKept) {
       this.#removals.removeFolders(day);
