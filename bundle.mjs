@@ -50,7 +50,7 @@ const COMMON = {
 };
 
 /** `parts`: which module loads which later. */
-const program = (entry, outfile, parts, { light = [], ...options } = {}) =>
+const program = (entry, outfile, parts, { plugins = [], ...options } = {}) =>
   build({
     ...COMMON,
     ...options,
@@ -59,7 +59,7 @@ const program = (entry, outfile, parts, { light = [], ...options } = {}) =>
     format: "cjs",
     define: { "import.meta.url": "fileUrl" },
     banner: { js: 'const fileUrl = require("node:url").pathToFileURL(__filename).href;' },
-    plugins: [...light, onlyFrom(parts), standing(DIST, "fileUrl")],
+    plugins: [...plugins, onlyFrom(parts), standing(DIST, "fileUrl")],
   });
 
 /** All of a folder in one go: a file may be part of another one, too. */
@@ -81,8 +81,8 @@ const threads = async (folder, names) => {
   for (const file of files) rmSync(`${file}.map`);
 };
 
-/** uuid has its random bytes elsewhere, and ndjson the streams that Node has anyway: what they bring themselves takes 8 ms. */
-const inPlaceOf = {
+/** uuid's random bytes come from elsewhere than Node's crypto, which is slow to load, and ndjson's streams are Node's, which are loaded anyway. */
+const nodesOwn = {
   name: "what Node has is not brought along",
   setup({ onResolve }) {
     onResolve({ filter: /^\.\/rng\.js$/ }, ({ importer }) =>
@@ -103,7 +103,7 @@ const START = [
   ["program.js", "./start.js"],
 ];
 // Agents wait for this one; of the daemon's, people read the lines of errors.
-await program("cli/entry.js", "patternd.cjs", EMIT, { minifyWhitespace: true, light: [inPlaceOf] });
+await program("cli/entry.js", "patternd.cjs", EMIT, { minifyWhitespace: true, plugins: [nodesOwn] });
 await program("cli/main.js", "help.cjs", HELP, { minifyWhitespace: true });
 await program("cli/main.js", "daemon.cjs", START);
 chmodSync(join(DIST, "patternd.cjs"), 0o755);

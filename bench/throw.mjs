@@ -6,18 +6,17 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { finished } from "node:stream/promises";
-import { split } from "./split.mjs";
+import { sendInTurns } from "./turns.mjs";
 
-const [target = "", file = "", connections] = process.argv.slice(2);
+const [target = "", file = "", count] = process.argv.slice(2);
 
-const parts = split(readFileSync(file), Number(connections));
+const lines = readFileSync(file);
 const started = performance.timeOrigin + performance.now();
-await Promise.all(
-  parts.map((part) => {
-    const connection = connect(target.includes("/") ? { path: target } : { port: Number(target) });
-    connection.end(part);
-    connection.resume();
-    return finished(connection, { readable: false });
-  }),
+const connections = Array.from({ length: Number(count) }, () =>
+  connect(target.includes("/") ? { path: target } : { port: Number(target) }),
 );
+for (const connection of connections) connection.resume();
+const all = Promise.all(connections.map((connection) => finished(connection, { readable: false })));
+await sendInTurns(connections, lines);
+await all;
 console.log(JSON.stringify({ started }));

@@ -19,6 +19,7 @@ import { type Call, whileFailing } from "./failing-calls.ts";
 
 const open = (options: OpenOptions) => openFilesystem(options);
 const DAY = "2026/05/01";
+const ERROR = { type: "error_occurrence", data: { error_type: "T", error_message: "m" } };
 
 test("days that go leave no file and no folder; others stay as they are", async () => {
   const place = new Place(open);
@@ -131,6 +132,24 @@ test.runIf(process.platform === "linux")(
     expect(calls.indexOf(`fsyncSync ${DAY}`)).toBeLessThan(
       calls.indexOf("fdatasyncSync 2026/06/01/note.ndjson"),
     );
+  },
+);
+
+test.runIf(process.platform === "linux")(
+  "no mark is gone for good before its line is, where a deletion failed half way",
+  async () => {
+    const place = new Place(open);
+    const backend = await place.open({ durability: "fsync" });
+    await backend.write([note("a", ERROR), note("b")]);
+    await backend.write([note("a", { ...ERROR, at: LATER })]);
+    const failing = watching(place, `unlinkSync ${DAY}/note.ndjson`);
+    const deletion = () => backend.deleteOlderThan(instantOf(LATER));
+    await expect(whileFailing(failing.watch, deletion)).rejects.toThrow("EIO");
+    expect(failing.calls).toContain(`unlinkSync ${DAY}/error_occurrence.ndjson`);
+    const { calls, watch } = watching(place);
+    await whileFailing(watch, () => backend.write([note("c", { at: LATER })]));
+    expect(calls.indexOf(`fsyncSync ${DAY}`)).toBeGreaterThanOrEqual(0);
+    expect(calls.indexOf(`unlinkSync ${DAY}/.replaced`)).toBeGreaterThan(calls.indexOf(`fsyncSync ${DAY}`));
   },
 );
 

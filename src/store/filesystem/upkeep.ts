@@ -74,6 +74,8 @@ export class Upkeep {
   /** Brings a day to where nothing is between two steps: its marks are settled, what was merged is removed. */
   settle(day: number, forDeletion = false): void {
     this.#segments.undoFailed();
+    // No mark is gone for good before its line is.
+    if (this.#unfinished.has(day)) this.#removals.makeDurable();
     this.#known.forget(day);
     const folder = join(this.#root, dayFolder(day));
     const compressed = listSegments(this.#root, day).filter((name) => name.compressed);
@@ -215,12 +217,8 @@ export class Upkeep {
       for (const { from } of all.toReversed()) this.#remove(from);
       removeFile(`${path}.new`);
     }
-    this.#removals.makeDurable();
     this.settle(day);
-    if (!isKept) {
-      this.#removals.removeFolders(day);
-      this.#removals.makeDurable();
-    }
+    if (!isKept) this.#removals.removeFolders(day);
   }
 
   /** Returns how many patterns went. */
@@ -238,11 +236,7 @@ export class Upkeep {
     if (readMarks(this.#root, day) === "") {
       this.#known.forget(day);
       this.#unfinished.delete(day);
-    } else {
-      // No mark is gone for good before its line is.
-      syncPath(join(this.#root, dayFolder(day)));
-      this.settle(day);
-    }
+    } else this.settle(day);
     this.#removals.removeFolders(day);
     return deleted;
   }
