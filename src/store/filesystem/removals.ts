@@ -1,6 +1,6 @@
 /**
  * What days that went leave to be done: their empty folders to be removed, and the removal to be made durable. That is
- * done once for all days of a run where no order is to be kept: what a power cut brings back of them is old still, and
+ * done once for all days of a call where no order is to be kept: what a power cut brings back of them is old still, and
  * goes with the next run. Before a pattern is written it is done too: one of those that went may come again, as a
  * new one.
  */
