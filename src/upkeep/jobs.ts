@@ -102,7 +102,7 @@ export class Jobs {
     return this.#inTurn(job, (step) => this.#runs.asked(job, asked, this.#settings, step));
   }
 
-  /** Begins nothing more; what is under way ends before the next day, or where the store is closed. */
+  /** Begins nothing more; what is under way ends when the store is closed, a compression before its next day. */
   stop(): void {
     this.#isStopped = true;
     this.#cancel();

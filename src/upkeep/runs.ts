@@ -13,7 +13,7 @@ import { plannedStatus, runStatus } from "./status.ts";
 import {
   bytesIn,
   compressByDay,
-  deleteByDay,
+  deletePlanned,
   type PlannedDeletion,
   planCompression,
   planDeletion,
@@ -122,7 +122,7 @@ export class Runs {
 
   async #delete(plan: PlannedDeletion, step: Step): Promise<JobReport> {
     const { census } = plan;
-    const patterns = await deleteByDay(this.#store, plan, step);
+    const patterns = await deletePlanned(this.#store, plan, step);
     return {
       ...dryReport("retention", census),
       dry_run: false,

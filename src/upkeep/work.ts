@@ -1,4 +1,4 @@
-/** What a run does to the store, a UTC day at a time: so it can say how far it is, and end between two days. */
+/** What a run does to the store, and how far it is with it. */
 import type { Backend, Census, Share } from "../store/backend.ts";
 import { startOfDay } from "../store/days.ts";
 import { boundedBySize, type Deletion, deletionByAge, patternsOf, type RetentionPolicy } from "./policy.ts";
@@ -17,7 +17,7 @@ export interface Progress {
 
 export interface Step {
   readonly onProgress: (progress: Progress) => void;
-  /** Whether to end before the next day. */
+  /** Whether to compress no other day. */
   readonly isStopped: () => boolean;
 }
 
@@ -44,27 +44,20 @@ async function planned(store: UpkeepStore, deletion: Deletion): Promise<PlannedD
   return { deletion, census: await store.countOlderThan(deletion.cutoff, deletion.exceptions) };
 }
 
-/** Resolves to how many patterns went. */
-export async function deleteByDay(
+/** In one call, which ends where the store is closed. Resolves to how many patterns went. */
+export async function deletePlanned(
   store: UpkeepStore,
   { deletion, census }: PlannedDeletion,
-  { onProgress, isStopped }: Step,
+  { onProgress }: Pick<Step, "onProgress">,
 ): Promise<number> {
   const total = patternsOf(census.shares);
-  let deleted = 0;
   let done = 0;
   const onDeleted = (patterns: number) => {
     done += patterns;
     onProgress({ done: Math.min(done, total), total });
   };
   onDeleted(0);
-  for (const day of daysOf(census.shares)) {
-    if (isStopped()) return deleted;
-    const { cutoff, exceptions } = upTo(startOfDay(day + 1), deletion);
-    deleted += await store.deleteOlderThan(cutoff, exceptions, onDeleted);
-  }
-  // Replaced versions that no count knows, and what came meanwhile.
-  return deleted + (await store.deleteOlderThan(deletion.cutoff, deletion.exceptions));
+  return store.deleteOlderThan(deletion.cutoff, deletion.exceptions, onDeleted);
 }
 
 /** The shares that a compression of whole days before this one would make smaller. */
@@ -100,11 +93,4 @@ export async function bytesIn(store: UpkeepStore): Promise<number> {
 
 function daysOf(shares: readonly Share[]): Set<number> {
   return new Set(shares.map(({ day }) => day));
-}
-
-/** The part of a deletion that is before an instant. */
-function upTo(instant: bigint, { cutoff, exceptions }: Deletion): Deletion {
-  const earlier = (one: bigint) => (one < instant ? one : instant);
-  const byType = Object.entries(exceptions.byType ?? {}).map(([type, own]) => [type, earlier(own)] as const);
-  return { cutoff: earlier(cutoff), exceptions: { ...exceptions, byType: Object.fromEntries(byType) } };
 }

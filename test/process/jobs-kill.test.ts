@@ -1,4 +1,4 @@
-/** The daemon killed in the middle of a job, while patterns come: the next run finishes it. */
+/** The daemon killed or stopped in the middle of a job: the next run finishes it. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -46,19 +46,19 @@ async function isUnderWay({ sockets }: Daemon, job: string): Promise<void> {
 
 describe.each(BACKENDS)("on %s", (kind) => {
   test.each(["retention", "compression"])(
-    "a killed %s is finished by the next one",
+    "a %s that was killed or stopped is finished by the next one",
     async (job) => {
       const random = seeded(newSeed(`jobs kill ${kind} ${job}`));
       const home = new Home();
       const { gone, kept } = lines();
       const path = await filled(kind, home, [...gone, ...kept]);
-      for (let round = 0; round < 3; round += 1) {
+      for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL", "SIGTERM"] as const) {
         const daemon = await home.start({ backend: kind, config });
         const asked = post(daemon.sockets.control, `/v1/jobs/${job}`).catch(() => undefined);
         await isUnderWay(daemon, job);
         // The moment is what chance makes of it: nothing to wait for.
         await pause(random() * 60);
-        await daemon.stop("SIGKILL");
+        expect(await daemon.stop(signal)).toBe(signal === "SIGTERM" ? 0 : null);
         await asked;
       }
       const daemon = await home.start({ backend: kind, config });

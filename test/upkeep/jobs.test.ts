@@ -5,11 +5,11 @@ import type { UpkeepStore } from "../../src/upkeep/work.ts";
 import { DAY_MS, HOUR_MS, World } from "./world.ts";
 
 const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
+/** One a day. */
+const old = (count: number, from = "2025-11-01") =>
+  Array.from({ length: count }, (_, n) => ({ id: `old${n}`, at: day(Date.parse(from) + n * DAY_MS) }));
 
 describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
-  const old = (count: number, from = "2025-11-01") =>
-    Array.from({ length: count }, (_, n) => ({ id: `old${n}`, at: day(Date.parse(from) + n * DAY_MS) }));
-
   test("an imported store is whole the morning after, and the log says what will go and when", async () => {
     const world = new World(kind, "2026-11-25T12:00:00Z");
     await world.start();
@@ -210,36 +210,63 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     });
   });
 
-  test("a stop ends a run between two days, and the next start goes on with it", async () => {
+  test("a stop ends a deletion on the way, and the next start goes on with it", async () => {
     const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { graceHours: 0 } });
     await world.start();
-    await world.write(...old(30), { id: "new" });
+    const total = 30 * 40;
+    await world.write(
+      ...Array.from({ length: 40 }, (_, n) => old(30).map(({ id, at }) => ({ id: `${id} ${n}`, at }))).flat(),
+      { id: "new" },
+    );
     await world.stop();
-    let deletions = 0;
+    let stopped: Promise<void> | undefined;
+    let gone = 0;
     const progress: unknown[] = [];
-    const start = async (limit: number) =>
-      world.start((store) => ({
-        compress: (before) => store.compress(before),
-        countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
-        deleteOlderThan: async (cutoff, exceptions, onDeleted) => {
+    await world.start((store) => ({
+      compress: (before) => store.compress(before),
+      countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
+      deleteOlderThan: (cutoff, exceptions, onDeleted) =>
+        store.deleteOlderThan(cutoff, exceptions, (patterns) => {
+          onDeleted?.(patterns);
+          gone += patterns;
           progress.push(world.jobs.status().retention?.running);
-          deletions += 1;
-          if (deletions === limit) world.jobs.stop();
-          return store.deleteOlderThan(cutoff, exceptions, onDeleted);
-        },
-      }));
-    await start(5);
+          stopped ??= Promise.resolve().then(() => world.stop());
+        }),
+    }));
     await world.pass(DAY_MS);
+    await stopped;
+    expect(progress).toMatchObject([{ done: gone, total }]);
     expect(world.events("job.stopped")).toMatchObject([{ job: "retention", reason: "scheduled" }]);
-    expect((await world.ids()).length).toBe(26);
-    expect(progress).toMatchObject([0, 1, 2, 3, 4].map((done) => ({ done, total: 30 })));
-    await expect(world.jobs.run("retention", { isDry: true })).rejects.toMatchObject({
-      code: "store_closed",
-    });
-    await world.stop();
-    await start(0);
+    await world.start();
     await world.pass(HOUR_MS);
-    expect(world.events("job.done").filter(({ job }) => job === "retention")).toMatchObject([{ count: 25 }]);
+    expect(world.events("job.done").filter(({ job }) => job === "retention")).toMatchObject([
+      { count: total - gone },
+    ]);
     expect(await world.ids()).toEqual(["new"]);
   });
+});
+
+test("on files a stop ends a compression before its next day, and the next start goes on with it", async () => {
+  const world = new World("filesystem", "2026-11-25T12:00:00Z", { retention: { days: 900 } });
+  await world.start();
+  await world.write(...old(30));
+  await world.stop();
+  let days = 0;
+  await world.start((store) => ({
+    deleteOlderThan: (cutoff, exceptions) => store.deleteOlderThan(cutoff, exceptions),
+    countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
+    compress: (before) => {
+      days += 1;
+      if (days === 5) world.jobs.stop();
+      return store.compress(before);
+    },
+  }));
+  await world.pass(DAY_MS);
+  expect(days).toBe(5);
+  expect(world.events("job.stopped")).toMatchObject([{ job: "compression", reason: "scheduled" }]);
+  await expect(world.jobs.run("retention", { isDry: true })).rejects.toMatchObject({ code: "store_closed" });
+  await world.stop();
+  await world.start();
+  await world.pass(HOUR_MS);
+  expect(world.events("job.done").filter(({ job }) => job === "compression")).toMatchObject([{ count: 25 }]);
 });

@@ -99,9 +99,10 @@ export class World {
   }
 
   async stop(): Promise<void> {
+    // As the daemon does: a run may end only with the store.
     this.#jobs?.stop();
-    await this.#jobs?.ended();
     await this.#store?.close();
+    await this.#jobs?.ended();
     this.#jobs = undefined;
     this.#store = undefined;
   }
