@@ -66,7 +66,7 @@ async function bench({ patterns, seconds, jobSeconds, rate, backends, json }, sc
     mkdirSync(join(folder, "patternd"), { recursive: true });
     const path = join(folder, "patternd", "patterns");
     await children.run(program("upkeep/fill.mjs"), [backend, path, file]);
-    const unlinking = backend === "filesystem" ? await measureWholeDays(path, scratch, signal) : undefined;
+    const unlinking = backend === "filesystem" ? await measureWholeDays(children, path, scratch) : undefined;
     const figure = await measure(children, { backend, folder, probe, lines, seconds, jobSeconds, rate });
     figures.push({ backend, ...figure, ...unlinking });
     report(figures.at(-1));

@@ -4,13 +4,10 @@
  * for the other (docs/architecture.md says what was measured).
  */
 import { setTimeout } from "node:timers/promises";
-import type { Periods } from "../analysis/period.ts";
-import type { Report } from "../analysis/report-schema.ts";
 import { PatterndError } from "../errors.ts";
 import { BatchMemory } from "../pattern/batch-memory.ts";
 import type { PackedPatterns } from "../pattern/packed.ts";
 import type { Backend, OpenOptions, Outcome } from "./backend.ts";
-import type { Filter } from "./filter.ts";
 import type { BackendKind } from "./open.ts";
 import { unpackOutcomes } from "./protocol.ts";
 import { CLOSE_MS, StoreThread } from "./store-thread.ts";
@@ -38,7 +35,9 @@ export async function openInThreads(
 ): Promise<ThreadedStore> {
   const writer = await StoreThread.open(kind, options, onEnded);
   const reader = new LazyThread(() => StoreThread.open(kind, { ...options, readOnly: true }, onEnded));
-  const analyst = new Analyst(kind, options);
+  const openInBackground = () => StoreThread.open(kind, { ...options, readOnly: true }, () => {}, true);
+  const analyst = new BackgroundThread(openInBackground);
+  const counter = new BackgroundThread(openInBackground);
   return {
     metadata: writer.metadata,
     write: async (patterns) => {
@@ -51,9 +50,10 @@ export async function openInThreads(
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
     stats: async () => (await reader.get()).stats(),
-    analyse: (filter, periods) => analyst.analyse(filter, periods),
+    analyse: (filter, periods) => analyst.run((thread) => thread.analyse(filter, periods)),
     deleteOlderThan: (cutoff, exceptions, onDeleted) => writer.deleteOlderThan(cutoff, exceptions, onDeleted),
-    countOlderThan: async (cutoff, exceptions) => (await reader.get()).countOlderThan(cutoff, exceptions),
+    countOlderThan: (cutoff, exceptions) =>
+      counter.run((thread) => thread.countOlderThan(cutoff, exceptions)),
     compress: (beforeDay) => writer.compress(beforeDay),
     forget: (ids) => writer.forget(ids),
     ping: async () => {
@@ -61,7 +61,7 @@ export async function openInThreads(
     },
     close: async () => {
       // Questions that are still asked have nobody left to ask them.
-      await Promise.all([reader.terminate(), analyst.close()]);
+      await Promise.all([reader.terminate(), analyst.close(), counter.close()]);
       await writer.close();
     },
   };
@@ -105,21 +105,21 @@ class LazyThread {
 }
 
 /**
- * Analyses, one after the other, each in a thread that lives for it: at the lowest priority, so that senders notice
+ * Long looks, one after the other, each in a thread that lives for it: at the lowest priority, so that senders notice
  * little of it, and in no question's way.
  */
-class Analyst {
+class BackgroundThread {
   readonly #open: () => Promise<StoreThread>;
   #last: Promise<unknown> = Promise.resolve();
   #thread: LazyThread | undefined;
   #isClosed = false;
 
-  constructor(kind: BackendKind, options: OpenOptions) {
-    this.#open = () => StoreThread.open(kind, { ...options, readOnly: true }, () => {}, true);
+  constructor(open: () => Promise<StoreThread>) {
+    this.#open = open;
   }
 
-  analyse(filter: Filter, periods: Periods): Promise<Report> {
-    const done = this.#last.then(() => this.#run(filter, periods));
+  run<T>(look: (thread: StoreThread) => Promise<T>): Promise<T> {
+    const done = this.#last.then(() => this.#run(look));
     this.#last = done.catch(() => undefined);
     return done;
   }
@@ -129,12 +129,12 @@ class Analyst {
     await this.#thread?.terminate();
   }
 
-  async #run(filter: Filter, periods: Periods): Promise<Report> {
+  async #run<T>(look: (thread: StoreThread) => Promise<T>): Promise<T> {
     this.#requireOpen();
     const thread = new LazyThread(this.#open);
     this.#thread = thread;
     try {
-      return await (await thread.get()).analyse(filter, periods);
+      return await look(await thread.get());
     } finally {
       await thread.terminate();
     }
