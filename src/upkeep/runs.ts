@@ -161,7 +161,7 @@ export class Runs {
     const soFar = () => ({ started, ms: Math.round(performance.now() - since), reason });
     try {
       const { outcome, report, error, part } = await run();
-      if (step.isStopped()) throw new PatterndError("store_closed", "the daemon stops");
+      if (step.isStopped()) throw new Error("ended between two days");
       const count = job === "retention" ? report.patterns : report.files;
       const ended: Run = {
         ...soFar(),
@@ -176,20 +176,14 @@ export class Runs {
       return { ...report, ms: ended.ms };
     } catch (error) {
       // It is due again at the next start, and ends what it began.
-      if (step.isStopped()) this.#log("warn", "job.stopped", { job, ...soFar() });
-      else {
-        const { message } = error instanceof Error ? error : { message: String(error) };
-        const failed: Run = {
-          ...soFar(),
-          outcome: "failed",
-          count: 0,
-          bytesBefore: 0,
-          bytesAfter: 0,
-          error: message,
-        };
-        this.#memory.record(job, failed, handled);
-        this.#log("error", "job.failed", { job, ...soFar(), ...errorFields(error) });
+      if (step.isStopped()) {
+        this.#log("warn", "job.stopped", { job, ...soFar() });
+        throw new PatterndError("store_closed", "the daemon stops", { cause: error });
       }
+      const { message } = error instanceof Error ? error : { message: String(error) };
+      const nothing = { count: 0, bytesBefore: 0, bytesAfter: 0 };
+      this.#memory.record(job, { ...soFar(), ...nothing, outcome: "failed", error: message }, handled);
+      this.#log("error", "job.failed", { job, ...soFar(), ...errorFields(error) });
       throw error;
     }
   }

@@ -5,7 +5,7 @@ import { MAX_DAYS } from "../config/schema.ts";
 import type { Health } from "../control/health.ts";
 import type { Answers } from "../control/routes.ts";
 import { ControlServer } from "../control/server.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf, PatterndError } from "../errors.ts";
 import type { Outbox } from "../ingest/outbox.ts";
 import type { IngestServer } from "../ingest/server.ts";
 import { errorFields, type Log } from "../log.ts";
@@ -63,7 +63,11 @@ export function answersOf(parts: Answering): Answers {
     rejected: orders,
     jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },
     forget: forgetOrder({ config, store, queue, spool, review: orders.review, log }),
-    onFailed: (error) => log("error", "request.failed", errorFields(error)),
+    onFailed: (error) => {
+      // What has closed the store was said already.
+      const isClosed = error instanceof PatterndError && error.code === "store_closed";
+      if (!isClosed) log("error", "request.failed", errorFields(error));
+    },
   };
 }
 

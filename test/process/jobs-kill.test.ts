@@ -60,6 +60,7 @@ describe.each(BACKENDS)("on %s", (kind) => {
         await pause(random() * 60);
         expect(await daemon.stop(signal)).toBe(signal === "SIGTERM" ? 0 : null);
         await asked;
+        expect(daemon.log.filter(({ level }) => level === "error")).toEqual([]);
       }
       const daemon = await home.start({ backend: kind, config });
       const answer = await post(daemon.sockets.control, `/v1/jobs/${job}`);
