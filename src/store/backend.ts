@@ -89,10 +89,11 @@ export interface Backend {
    */
   deleteOlderThan(cutoff: bigint, exceptions?: Exceptions, onDeleted?: OnDeleted): Promise<number>;
   /**
-   * What `deleteOlderThan` would remove now, and what there is in all; in short steps, with one moment for each UTC
-   * day. Changes nothing: a store that is open for reading only answers as well.
+   * What `deleteOlderThan` would remove now, or what of that compression could make smaller; in short steps, with one
+   * moment for each UTC day. Reads little of what is younger. Changes nothing: a store that is open for reading only
+   * answers as well.
    */
-  countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census>;
+  countOlderThan(cutoff: bigint, exceptions?: Exceptions, of?: Counted): Promise<Census>;
   /**
    * Makes what is older than a UTC day (days since the epoch) smaller on disk, and resolves to how many files
    * were; in short steps, like a deletion. Whatever is asked before, meanwhile and after has the same answers.
@@ -124,6 +125,9 @@ export interface Exceptions {
   readonly keepTags?: readonly string[];
 }
 
+/** All that is old, or the days and types of which something could be compressed: none on SQLite. */
+export type Counted = "all" | "plain";
+
 /** Patterns of one type on one UTC day (since the epoch). */
 export interface Share {
   readonly day: number;
@@ -136,12 +140,12 @@ export interface Share {
 }
 
 export interface Census {
-  /** In the whole store. */
-  readonly patterns: number;
   /** What the whole store takes on disk. */
   readonly bytes: number;
   /** Of what was asked for, oldest day first. */
   readonly shares: readonly Share[];
+  /** Whether all that is old is more than half of all patterns; false where only a part of it was counted. */
+  readonly isMost: boolean;
 }
 
 /** A batch holds a pattern that this backend refuses, and always will: the queue splits to find which. */

@@ -9,6 +9,7 @@ import type { Pattern } from "../pattern/pattern.ts";
 import {
   type Backend,
   type Census,
+  type Counted,
   type Exceptions,
   NotStorable,
   type OnDeleted,
@@ -45,7 +46,7 @@ export interface StoreParts {
   /** In short steps, where that can be. */
   query(filter: Filter, page: PageRequest): Steps<Page>;
   stats(): Steps<StoreStats>;
-  countOlderThan(cutoffs: Cutoffs): Generator<void, Census>;
+  countOlderThan(cutoffs: Cutoffs, of: Counted): Generator<void, Census>;
   /** Every pattern of a filter, in short steps. */
   scan(filter: Filter, visit: Visit): Scan;
   close(): void;
@@ -104,9 +105,9 @@ export class GuardedBackend implements Backend {
     return this.#upkeep.run(() => this.#writer().deleteOlderThan(cutoffs, onDeleted), this.#whileOpen);
   }
 
-  countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census> {
+  countOlderThan(cutoff: bigint, exceptions?: Exceptions, of: Counted = "all"): Promise<Census> {
     const cutoffs = new Cutoffs(cutoff, exceptions);
-    return this.#counting.run(() => this.#parts.countOlderThan(cutoffs), this.#whileOpen);
+    return this.#counting.run(() => this.#parts.countOlderThan(cutoffs, of), this.#whileOpen);
   }
 
   compress(beforeDay: number): Promise<number> {

@@ -4,6 +4,7 @@ import type { Periods } from "../analysis/period.ts";
 import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
 import type { PackedPatterns } from "../pattern/packed.ts";
 import {
+  type Counted,
   type Exceptions,
   NotStorable,
   type OpenOptions,
@@ -35,6 +36,7 @@ export type Call =
       readonly method: "countOlderThan";
       readonly cutoff: bigint;
       readonly exceptions: Exceptions | undefined;
+      readonly of: Counted | undefined;
     }
   | { readonly method: "compress"; readonly beforeDay: number }
   | { readonly method: "forget"; readonly ids: readonly string[] }

@@ -7,6 +7,7 @@ import { type PackedPatterns, transferOf } from "../pattern/packed.ts";
 import type {
   Backend,
   Census,
+  Counted,
   Exceptions,
   OnDeleted,
   OpenOptions,
@@ -99,8 +100,8 @@ export class StoreThread implements Omit<Backend, "write" | "forgotten" | "remem
     return this.#call({ method: "deleteOlderThan", cutoff, exceptions }, [], onDeleted);
   }
 
-  countOlderThan(cutoff: bigint, exceptions?: Exceptions): Promise<Census> {
-    return this.#call({ method: "countOlderThan", cutoff, exceptions });
+  countOlderThan(cutoff: bigint, exceptions?: Exceptions, of?: Counted): Promise<Census> {
+    return this.#call({ method: "countOlderThan", cutoff, exceptions, of });
   }
 
   compress(beforeDay: number): Promise<number> {

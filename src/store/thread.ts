@@ -52,8 +52,8 @@ export async function openInThreads(
     stats: async () => (await reader.get()).stats(),
     analyse: (filter, periods) => analyst.run((thread) => thread.analyse(filter, periods)),
     deleteOlderThan: (cutoff, exceptions, onDeleted) => writer.deleteOlderThan(cutoff, exceptions, onDeleted),
-    countOlderThan: (cutoff, exceptions) =>
-      counter.run((thread) => thread.countOlderThan(cutoff, exceptions)),
+    countOlderThan: (cutoff, exceptions, of) =>
+      counter.run((thread) => thread.countOlderThan(cutoff, exceptions, of)),
     compress: (beforeDay) => writer.compress(beforeDay),
     forget: (ids) => writer.forget(ids),
     ping: async () => {

@@ -63,7 +63,7 @@ async function answer(
     case "deleteOlderThan":
       return backend.deleteOlderThan(call.cutoff, call.exceptions, (deleted) => reply({ number, deleted }));
     case "countOlderThan":
-      return backend.countOlderThan(call.cutoff, call.exceptions);
+      return backend.countOlderThan(call.cutoff, call.exceptions, call.of);
     case "compress":
       return backend.compress(call.beforeDay);
     case "forget":

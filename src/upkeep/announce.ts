@@ -26,10 +26,11 @@ export interface Past {
 
 export interface Wanted {
   readonly policy: RetentionPolicy;
-  /** How many patterns would go, by type, and how many there are. */
-  readonly byType: Readonly<Record<string, number>>;
+  /** How many patterns would go, and by type. */
   readonly patterns: number;
-  readonly total: number;
+  readonly byType: Readonly<Record<string, number>>;
+  /** Whether that is more than half of what there is. */
+  readonly isMost: boolean;
 }
 
 export type Decision =
@@ -56,15 +57,11 @@ const APPLIES: Readonly<Record<Reason, (wanted: Wanted, past: Past) => boolean>>
   first: (_, { settled }) => settled === undefined,
   imported: (_, { imported, planned }) => imported || planned?.reasons.includes("imported") === true,
   shortened: ({ policy }, { settled }) => settled !== undefined && isShorter(policy, settled),
-  large: ({ patterns, total }) => isLarge(patterns, total),
+  large: ({ isMost }) => isMost,
 };
 
 /** Whether more would go than was announced, apart from what a day or two add. */
-function isMore({ policy, patterns, total }: Wanted, { imported }: Past, planned: Planned): boolean {
+function isMore({ policy, patterns, isMost }: Wanted, { imported }: Past, planned: Planned): boolean {
   if (imported || isShorter(policy, planned.policy)) return true;
-  return isLarge(patterns, total) && patterns > 2 * planned.patterns;
-}
-
-function isLarge(patterns: number, total: number): boolean {
-  return 2 * patterns > total;
+  return isMost && patterns > 2 * planned.patterns;
 }

@@ -91,8 +91,8 @@ export class Runs {
     }
     const policy = policyOf(retention);
     const plan = await planDeletion(this.#store, policy, now, "whole");
-    const { shares, patterns: total } = plan.census;
-    const wanted = { policy, patterns: patternsOf(shares), byType: byTypeOf(shares), total };
+    const { shares, isMost } = plan.census;
+    const wanted = { policy, patterns: patternsOf(shares), byType: byTypeOf(shares), isMost };
     const past = { settled, imported, planned };
     const decision = decide(wanted, past, now, retention.graceHours * HOUR_MS);
     if (decision.do === "announce") this.#announce(decision.planned);
@@ -143,7 +143,7 @@ export class Runs {
 
   async #untouched(job: JobName): Promise<JobReport> {
     const bytes = await bytesIn(this.#store);
-    return dryReport(job, { patterns: 0, bytes, shares: [] });
+    return dryReport(job, { bytes, shares: [] });
   }
 
   /** @throws PatterndError what the run threw, logged. */
@@ -194,7 +194,7 @@ function policyOf({ days, byType, keepTags, maxBytes }: RetentionPolicy): Retent
 }
 
 /** What a run would come to, that changes nothing. */
-function dryReport(job: JobName, { shares, bytes }: Census): JobReport {
+function dryReport(job: JobName, { shares, bytes }: Pick<Census, "shares" | "bytes">): JobReport {
   return {
     job,
     dry_run: true,

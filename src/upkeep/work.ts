@@ -35,7 +35,7 @@ export async function planDeletion(
   cut: "whole" | "exact",
 ): Promise<PlannedDeletion> {
   const byAge = deletionByAge(policy, now, cut);
-  if (policy.maxBytes === null) return planned(store, byAge);
+  if (policy.maxBytes === null || (await bytesIn(store)) <= policy.maxBytes) return planned(store, byAge);
   const all = await store.countOlderThan(ALWAYS, { keepTags: policy.keepTags });
   return planned(store, boundedBySize(byAge, policy, all, now));
 }
@@ -61,9 +61,8 @@ export async function deletePlanned(
 }
 
 /** The shares that a compression of whole days before this one would make smaller. */
-export async function planCompression(store: UpkeepStore, beforeDay: number): Promise<Census> {
-  const census = await store.countOlderThan(startOfDay(beforeDay));
-  return { ...census, shares: census.shares.filter(({ plainBytes }) => plainBytes > 0) };
+export function planCompression(store: UpkeepStore, beforeDay: number): Promise<Census> {
+  return store.countOlderThan(startOfDay(beforeDay), {}, "plain");
 }
 
 /** Resolves to how many files were made smaller. */

@@ -152,7 +152,7 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
       };
     const wrap = (store: Backend): UpkeepStore => ({
       deleteOlderThan: counting((cutoff, exceptions) => store.deleteOlderThan(cutoff, exceptions)),
-      countOlderThan: counting((cutoff, exceptions) => store.countOlderThan(cutoff, exceptions)),
+      countOlderThan: counting((cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of)),
       compress: counting((before) => store.compress(before)),
     });
     await world.start(wrap);
@@ -185,7 +185,7 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     let isFailing = true;
     await world.start((store) => ({
       compress: (before) => store.compress(before),
-      countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
+      countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
       deleteOlderThan: async (cutoff, exceptions) => {
         if (isFailing) throw Object.assign(new Error("no space"), { code: "ENOSPC" });
         return store.deleteOlderThan(cutoff, exceptions);
@@ -224,7 +224,7 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     const progress: unknown[] = [];
     await world.start((store) => ({
       compress: (before) => store.compress(before),
-      countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
+      countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
       deleteOlderThan: (cutoff, exceptions, onDeleted) =>
         store.deleteOlderThan(cutoff, exceptions, (patterns) => {
           onDeleted?.(patterns);
@@ -254,7 +254,7 @@ test("on files a stop ends a compression before its next day, and the next start
   let days = 0;
   await world.start((store) => ({
     deleteOlderThan: (cutoff, exceptions) => store.deleteOlderThan(cutoff, exceptions),
-    countOlderThan: (cutoff, exceptions) => store.countOlderThan(cutoff, exceptions),
+    countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
     compress: (before) => {
       days += 1;
       if (days === 5) world.jobs.stop();

@@ -47,7 +47,7 @@ describe("by size", () => {
     return { day: today - age, type, patterns: 10, bytes, plainBytes: 0 };
   };
   const census = (...shares: ReturnType<typeof share>[]): Census => {
-    return { patterns: 0, bytes: shares.reduce((sum, { bytes }) => sum + bytes, 0), shares };
+    return { bytes: shares.reduce((sum, { bytes }) => sum + bytes, 0), shares, isMost: true };
   };
   const cutoff = (maxBytes: number | null, all: Census, days = 90) =>
     boundedBySize(deletionByAge(policy({ days }), NOW, "whole"), policy({ days, maxBytes }), all, NOW).cutoff;
@@ -85,7 +85,7 @@ describe("by size", () => {
 describe("announcing", () => {
   const settled: Past = { settled: policy(), imported: false, planned: undefined };
   const wanted = (patterns = 10, total = 1000, own = policy()) => {
-    return { policy: own, patterns, byType: { note: patterns }, total };
+    return { policy: own, patterns, byType: { note: patterns }, isMost: 2 * patterns > total };
   };
   const reasonsOf = (...[what, past]: [ReturnType<typeof wanted>, Past]) => {
     const decision = decide(what, past, NOW, 24 * HOUR_MS);

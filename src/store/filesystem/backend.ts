@@ -34,7 +34,7 @@ function openForReading({ path }: OpenOptions): Backend {
     get: (id) => reader.get(id),
     query: (filter, page) => reader.query(filter, page),
     stats: () => reader.stats(),
-    countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
+    countOlderThan: (cutoffs, of) => reader.countOlderThan(cutoffs, of),
     scan: (filter, visit) => reader.scan(filter, visit),
     close: () => {},
   });
@@ -66,7 +66,7 @@ function openForWriting(options: OpenOptions): Backend {
       get: (id) => writer.get(id),
       query: (filter, page) => reader.query(filter, page),
       stats: () => reader.stats(),
-      countOlderThan: (cutoffs) => reader.countOlderThan(cutoffs),
+      countOlderThan: (cutoffs, of) => reader.countOlderThan(cutoffs, of),
       scan: (filter, visit) => reader.scan(filter, visit),
       close: () => {
         writer.close();

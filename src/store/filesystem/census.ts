@@ -1,9 +1,9 @@
-/** Counting a day's patterns by what the indexes say, and by the lines where that is not enough. */
+/** Counting patterns by what the indexes say, and by the lines where that is not enough. */
 
 import { hashAt, NO_ID } from "../../pattern/id-hash.ts";
 import { indexedFields } from "../../pattern/parse.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Share } from "../backend.ts";
+import type { Census, Counted, Share } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import type { DayBlock, DayView, OpenSegment } from "./day.ts";
 import type { Range } from "./lines.ts";
@@ -13,6 +13,42 @@ export interface DayCount {
   readonly patterns: number;
   readonly bytes: number;
   readonly shares: readonly Share[];
+}
+
+/** What the days come to, one after the other. */
+export class CensusTally {
+  readonly #of: Counted;
+  readonly #shares: Share[] = [];
+  #bytes = 0;
+  #old = 0;
+  #young = 0;
+
+  constructor(of: Counted) {
+    this.#of = of;
+  }
+
+  /** Whether a day that may have something old is to be counted. */
+  wants({ segments }: DayView): boolean {
+    return this.#of === "all" || segments.some(isPlain);
+  }
+
+  /** So far. */
+  get isMost(): boolean {
+    return this.#of === "all" && this.#old > this.#young;
+  }
+
+  add({ patterns, bytes, shares }: DayCount): void {
+    const old = shares.reduce((sum, share) => sum + share.patterns, 0);
+    this.#old += old;
+    this.#young += patterns - old;
+    this.#bytes += bytes;
+    this.#shares.push(...shares.filter(({ plainBytes }) => this.#of === "all" || plainBytes > 0));
+  }
+
+  census(): Census {
+    const shares = this.#shares.toSorted((a, b) => a.day - b.day);
+    return { bytes: this.#bytes, shares, isMost: this.isMost };
+  }
 }
 
 interface Tally {
@@ -36,7 +72,7 @@ export function countDay(
     const tally = tallies.get(segment.type) ?? { all: 0, old: 0, bytes: 0, plainBytes: 0 };
     tallies.set(segment.type, tally);
     tally.bytes += segment.size;
-    if (segment.gz === undefined) tally.plainBytes += segment.size;
+    if (isPlain(segment)) tally.plainBytes += segment.size;
     replaced.set(
       segment,
       [...view.replacedIn(segment)].sort((a, b) => a - b),
@@ -52,6 +88,10 @@ export function countDay(
     bytes: counted.reduce((sum, [, { bytes }]) => sum + bytes, 0),
     shares: counted.flatMap(([type, tally]) => (tally.old === 0 ? [] : shareOf(day, type, tally))),
   };
+}
+
+function isPlain({ gz, size }: OpenSegment): boolean {
+  return gz === undefined && size > 0;
 }
 
 function shareOf(day: number, type: string, { all, old, bytes, plainBytes }: Tally): Share {

@@ -2,12 +2,12 @@
 import type { Scan, Visit } from "../../analysis/analyse.ts";
 import { hashId } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
-import type { Census, Page, PageRequest, Position, StoreStats } from "../backend.ts";
+import type { Census, Counted, Page, PageRequest, Position, StoreStats } from "../backend.ts";
 import type { Cutoffs } from "../cutoffs.ts";
 import { contentMatcher, type Filter } from "../filter.ts";
 import type { Steps } from "../steps.ts";
 import { hasLineWith } from "./block-index.ts";
-import { countDay, type DayCount } from "./census.ts";
+import { CensusTally, countDay } from "./census.ts";
 import { type DayBlock, WrongIndex } from "./day.ts";
 import { Days } from "./days.ts";
 import { dayOf, startOfDay } from "./layout.ts";
@@ -79,23 +79,22 @@ export class SegmentReader {
   }
 
   /** A step a day. */
-  *countOlderThan(cutoffs: Cutoffs): Generator<void, Census> {
-    const counts: DayCount[] = [];
+  *countOlderThan(cutoffs: Cutoffs, of: Counted): Generator<void, Census> {
     const days = new Days(this.#root, undefined);
-    for (const day of days.all) {
+    const tally = new CensusTally(of);
+    const isOld = (day: number) => startOfDay(day) < cutoffs.latest;
+    // What is young is counted only as long as it may be the smaller part.
+    for (const day of [...days.all.filter(isOld), ...days.all.filter((day) => !isOld(day))]) {
       this.#distrusting(() =>
         days.open(day, (view) => {
-          const blocks = view.blocks(this.#zone, this.#distrusted);
-          counts.push(countDay(day, view, blocks, cutoffs, this.#zone));
+          const isCounted = isOld(day) ? tally.wants(view) : tally.isMost;
+          const blocks = isCounted ? view.blocks(this.#zone, this.#distrusted) : [];
+          tally.add(countDay(day, view, blocks, cutoffs, this.#zone));
         }),
       );
       yield;
     }
-    return {
-      patterns: counts.reduce((sum, { patterns }) => sum + patterns, 0),
-      bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
-      shares: counts.reverse().flatMap(({ shares }) => shares),
-    };
+    return tally.census();
   }
 
   *#query(filter: Filter, request: PageRequest): Generator<void, Page, undefined> {

@@ -105,7 +105,7 @@ function backendOf(
     get: (id) => reader.get(id),
     query: (filter, page) => oneStep(() => reader.page(filter, page)),
     stats: () => oneStep(() => ({ ...reader.counts(), bytes: bytesOf(path) })),
-    countOlderThan: (cutoffs) => counter.countOlderThan(cutoffs),
+    countOlderThan: (cutoffs, of) => counter.countOlderThan(cutoffs, of),
     scan: (filter, visit) => scan(db, filter, visit),
     close: () => {
       try {
