@@ -30,7 +30,9 @@ const USAGE = `node bench/upkeep.mjs [options]
 const DAY_MS = 86_400_000;
 const DAYS = 100;
 const PROBE_LINES = 40_000;
-const CAPACITY_MS = 20_000;
+/** A kernel writes what was changed half a minute after that: before then a load has the disk for itself. */
+const CAPACITY_MS = 90_000;
+const SETTLE_MS = 15_000;
 const program = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 await runBenchmark({ readOptions, usage: USAGE, bench });
@@ -85,7 +87,7 @@ async function measure(children, options) {
   const capacity = await measureCapacity(children, { ingest, control, probe, lines });
   const rate = wantedRate ?? Math.round(capacity / 2);
   const load = await startLoad(ingest, lines, rate);
-  await setTimeout(2_000);
+  await setTimeout(SETTLE_MS);
   const quietFrom = performance.now();
   await setTimeout(seconds * 1_000);
   const jobFrom = performance.now();

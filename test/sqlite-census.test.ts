@@ -3,36 +3,57 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import type { Backend } from "../src/store/backend.ts";
 import { openStore } from "../src/store/open.ts";
 import { AT, instantOf, LATER, note } from "./conformance/patterns.ts";
 
-const PATTERNS = 4_000;
+const LIVE = 4_000;
 const OLD = 200;
+const keepTags = ["keep"];
 
-test.each([
-  ["none of which was ever replaced", 0],
-  ["half of which were replaced three times", 3],
-])("a small part of patterns %s", async (_, versions) => {
+/** Of so many, as old as time, each nth stays. */
+async function thinned(store: Backend, count: number, nth: number): Promise<void> {
+  const tags = (n: number) => (n % nth === 0 ? keepTags : []);
+  const all = Array.from({ length: count }, (_, n) => n);
+  await store.write(all.map((n) => note(`${count} ${n}`, { at: "2020-01-01", context: { tags: tags(n) } })));
+  await store.deleteOlderThan(instantOf("2021-01-01"), { keepTags });
+}
+
+test.each<[string, (store: Backend) => Promise<void>]>([
+  ["with nothing before them", async () => {}],
+  ["after many of which one stayed", (store) => thinned(store, 20_000, 20_000)],
+  ["after some of which half stayed", (store) => thinned(store, 1_000, 2)],
+  [
+    "after many of which few stayed",
+    async (store) => {
+      await thinned(store, 1_500, 3);
+      await thinned(store, 12_000, 400);
+    },
+  ],
+])("patterns %s: the share of a few, and of all", async (_, before) => {
   const folder = mkdtempSync(join(tmpdir(), "patternd-census-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "store.db");
   const store = await openStore("sqlite", { path, durability: "os", timezone: "UTC", readOnly: false });
-  const at = (n: number, version: number) =>
-    new Date(Date.parse(n < OLD ? "2026-04-01T00:00:00Z" : AT) + n + version).toISOString();
-  const all = Array.from({ length: PATTERNS }, (_, n) => n);
-  await store.write(all.map((n) => note(`n${n}`, { at: at(n, 0) })));
-  for (let version = 1; version <= versions; version += 1) {
-    const half = all.filter((n) => n % 2 === 0);
-    await store.write(half.map((n) => note(`n${n}`, { at: at(n, version * PATTERNS) })));
-  }
+  await before(store);
+  const start = (n: number) => Date.parse(n < OLD ? "2026-04-01T00:00:00Z" : AT);
+  const at = (n: number) => new Date(start(n) + n).toISOString();
+  await store.write(Array.from({ length: LIVE }, (_, n) => note(`live ${n}`, { at: at(n) })));
+  const sum = (all: readonly { bytes: number }[]) => all.reduce((bytes, one) => bytes + one.bytes, 0);
+
   const everything = await store.countOlderThan(instantOf(LATER));
   expect(everything.isMost).toBe(true);
-  const bytes = everything.shares.reduce((sum, share) => sum + share.bytes, 0);
-  const { shares, isMost } = await store.countOlderThan(instantOf("2026-04-02"));
-  expect(isMost).toBe(false);
-  const exact = (bytes * OLD) / PATTERNS;
-  expect(shares).toMatchObject([{ patterns: OLD }]);
-  expect(shares[0]?.bytes).toBeGreaterThan(exact * 0.8);
-  expect(shares[0]?.bytes).toBeLessThan(exact * 1.25);
+  const all = everything.shares.reduce((count, { patterns }) => count + patterns, 0);
+  expect(Math.abs(sum(everything.shares) - everything.bytes) / everything.bytes).toBeLessThan(0.05);
+
+  const few = await store.countOlderThan(instantOf("2026-04-02"), { keepTags });
+  expect(few).toMatchObject({ isMost: false, shares: [{ patterns: OLD }] });
+  const ofOne = sum(few.shares) / OLD / (sum(everything.shares) / all);
+  expect(ofOne).toBeGreaterThan(0.7);
+  expect(ofOne).toBeLessThan(1.4);
+
+  // What is held is no share, and counts all the same.
+  const held = await store.countOlderThan(instantOf(LATER), { keepTags });
+  expect(sum(held.shares) / LIVE / (sum(everything.shares) / all)).toBeCloseTo(1, 2);
   await store.close();
 });

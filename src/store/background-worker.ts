@@ -3,5 +3,11 @@ import { constants, setPriority } from "node:os";
 import { platform } from "node:process";
 
 // On Linux a thread has a priority of its own; elsewhere it is the process's.
-if (platform === "linux") setPriority(0, constants.priority.PRIORITY_LOW);
+if (platform === "linux") {
+  try {
+    setPriority(0, constants.priority.PRIORITY_LOW);
+  } catch {
+    // A sandbox may forbid even that: then it is as important as the others.
+  }
+}
 await import("./worker.ts");

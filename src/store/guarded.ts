@@ -155,7 +155,6 @@ export class GuardedBackend implements Backend {
       const steps = this.#whileOpen(begin);
       try {
         for (;;) {
-          this.#counting.noteCall();
           const step = this.#whileOpen(() => steps.next());
           if (step.done) return step.value;
           await setImmediate();

@@ -88,8 +88,11 @@ class LazyThread {
     if (this.#isClosed) throw new PatterndError("store_closed", "the store is closed");
     this.#opening ??= this.#open();
     try {
-      this.#opened = await this.#opening;
-      return this.#opened;
+      const opened = await this.#opening;
+      // Closing has not waited for it.
+      if (this.#isClosed) await opened.terminate();
+      this.#opened = opened;
+      return opened;
     } catch (error) {
       this.#opening = undefined;
       throw error;

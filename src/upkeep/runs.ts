@@ -161,7 +161,6 @@ export class Runs {
     const soFar = () => ({ started, ms: Math.round(performance.now() - since), reason });
     try {
       const { outcome, report, error, part } = await run();
-      if (step.isStopped()) throw new Error("ended between two days");
       const count = job === "retention" ? report.patterns : report.files;
       const ended: Run = {
         ...soFar(),
@@ -176,9 +175,10 @@ export class Runs {
       return { ...report, ms: ended.ms };
     } catch (error) {
       // It is due again at the next start, and ends what it began.
-      if (step.isStopped()) {
+      const isClosed = error instanceof PatterndError && error.code === "store_closed";
+      if (step.isStopped() && isClosed) {
         this.#log("warn", "job.stopped", { job, ...soFar() });
-        throw new PatterndError("store_closed", "the daemon stops", { cause: error });
+        throw error;
       }
       const { message } = error instanceof Error ? error : { message: String(error) };
       const nothing = { count: 0, bytesBefore: 0, bytesAfter: 0 };

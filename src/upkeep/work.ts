@@ -1,4 +1,5 @@
 /** What a run does to the store, and how far it is with it. */
+import { PatterndError } from "../errors.ts";
 import type { Backend, Census, Share } from "../store/backend.ts";
 import { startOfDay } from "../store/days.ts";
 import { boundedBySize, type Deletion, deletionByAge, patternsOf, type RetentionPolicy } from "./policy.ts";
@@ -17,7 +18,7 @@ export interface Progress {
 
 export interface Step {
   readonly onProgress: (progress: Progress) => void;
-  /** Whether to compress no other day. */
+  /** Whether the daemon stops: then no other day is compressed. */
   readonly isStopped: () => boolean;
 }
 
@@ -65,7 +66,7 @@ export function planCompression(store: UpkeepStore, beforeDay: number): Promise<
   return store.countOlderThan(startOfDay(beforeDay), {}, "plain");
 }
 
-/** Resolves to how many files were made smaller. */
+/** Resolves to how many files were made smaller. @throws PatterndError `store_closed` when it is stopped. */
 export async function compressByDay(
   store: UpkeepStore,
   beforeDay: number,
@@ -76,7 +77,7 @@ export async function compressByDay(
   let compressed = 0;
   let done = 0;
   for (const day of daysOf(shares)) {
-    if (isStopped()) return compressed;
+    if (isStopped()) throw new PatterndError("store_closed", "the daemon stops");
     compressed += await store.compress(day + 1);
     done += patternsOf(shares.filter((share) => share.day === day));
     onProgress({ done, total });

@@ -64,7 +64,7 @@ export function answersOf(parts: Answering): Answers {
     jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },
     forget: forgetOrder({ config, store, queue, spool, review: orders.review, log }),
     onFailed: (error) => {
-      // What has closed the store was said already.
+      // Who is asked for something while the daemon stops has not failed.
       const isClosed = error instanceof PatterndError && error.code === "store_closed";
       if (!isClosed) log("error", "request.failed", errorFields(error));
     },

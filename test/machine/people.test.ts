@@ -42,6 +42,12 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     machine.must(...patternd("check-store"));
   });
 
+  test("jobs run and analyses are made inside the sandbox", () => {
+    expect(machine.must(...patternd("delete-old"))).toContain("0 patterns deleted");
+    machine.must(...patternd("compress"));
+    expect(machine.must(...patternd("analyze", "--json"))).toContain("error_occurrence");
+  });
+
   test("who may not ask is told so, and not that nobody is there", () => {
     const { stdout } = as(2001, "patternd-emit", ...patternd("doctor"));
     expect(stdout).toMatch(/!! {2}query socket: \/run\/patternd\/query\.sock has mode 0660 and belongs to/);

@@ -2,12 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../src/store/backend.ts";
 import type { UpkeepStore } from "../../src/upkeep/work.ts";
-import { DAY_MS, HOUR_MS, World } from "./world.ts";
-
-const day = (ms: number) => new Date(ms).toISOString().slice(0, 10);
-/** One a day. */
-const old = (count: number, from = "2025-11-01") =>
-  Array.from({ length: count }, (_, n) => ({ id: `old${n}`, at: day(Date.parse(from) + n * DAY_MS) }));
+import { DAY_MS, HOUR_MS, old, World } from "./world.ts";
 
 describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
   test("an imported store is whole the morning after, and the log says what will go and when", async () => {
@@ -113,7 +108,10 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     await world.start();
     await world.write(
       { id: "first", at: "2026-11-01" },
-      ...Array.from({ length: 9 }, (_, n) => ({ id: `n${n}`, at: day(world.now - n * DAY_MS) })),
+      ...Array.from({ length: 9 }, (_, n) => ({
+        id: `n${n}`,
+        at: new Date(world.now - n * DAY_MS).toISOString(),
+      })),
     );
     await world.pass(3 * DAY_MS);
     expect(await world.ids()).toHaveLength(9);
@@ -244,29 +242,4 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     ]);
     expect(await world.ids()).toEqual(["new"]);
   });
-});
-
-test("on files a stop ends a compression before its next day, and the next start goes on with it", async () => {
-  const world = new World("filesystem", "2026-11-25T12:00:00Z", { retention: { days: 900 } });
-  await world.start();
-  await world.write(...old(30));
-  await world.stop();
-  let days = 0;
-  await world.start((store) => ({
-    deleteOlderThan: (cutoff, exceptions) => store.deleteOlderThan(cutoff, exceptions),
-    countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
-    compress: (before) => {
-      days += 1;
-      if (days === 5) world.jobs.stop();
-      return store.compress(before);
-    },
-  }));
-  await world.pass(DAY_MS);
-  expect(days).toBe(5);
-  expect(world.events("job.stopped")).toMatchObject([{ job: "compression", reason: "scheduled" }]);
-  await expect(world.jobs.run("retention", { isDry: true })).rejects.toMatchObject({ code: "store_closed" });
-  await world.stop();
-  await world.start();
-  await world.pass(HOUR_MS);
-  expect(world.events("job.done").filter(({ job }) => job === "compression")).toMatchObject([{ count: 25 }]);
 });

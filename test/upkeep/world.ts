@@ -173,3 +173,9 @@ export class World {
     this.uptime = uptime;
   }
 }
+
+/** One a day. */
+export function old(count: number, from = "2025-11-01"): { id: string; at: string }[] {
+  const day = (n: number) => new Date(Date.parse(from) + n * DAY_MS).toISOString().slice(0, 10);
+  return Array.from({ length: count }, (_, n) => ({ id: `old${n}`, at: day(n) }));
+}

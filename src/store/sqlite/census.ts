@@ -9,6 +9,8 @@ const BEFORE_ALL = -(2n ** 63n);
 /** In so many places so many rows are looked at. */
 const PLACES = 64n;
 const RUN = 16;
+/** So many are counted in any case. */
+const FEW = 1_000;
 const pages = v.pipe(v.number(), v.integer());
 
 export class PatternCounter {
@@ -16,8 +18,8 @@ export class PatternCounter {
   readonly #first;
   readonly #count;
   readonly #ends;
-  readonly #nth;
-  readonly #between;
+  readonly #run;
+  readonly #before;
 
   constructor(db: Connection) {
     this.#db = db;
@@ -37,15 +39,16 @@ export class PatternCounter {
         "SELECT (SELECT min(seq) FROM patterns) AS first, (SELECT max(seq) FROM patterns) AS last",
       )
       .safeIntegers();
-    this.#nth = db
-      .prepare<[bigint, number], bigint>(
-        "SELECT seq FROM patterns WHERE seq >= ? ORDER BY seq LIMIT 1 OFFSET ?",
+    this.#run = db
+      .prepare<[bigint, bigint, number], bigint>(
+        "SELECT seq FROM patterns WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
       )
       .pluck()
       .safeIntegers();
-    this.#between = db
-      .prepare<[bigint, bigint], number>("SELECT count(*) FROM patterns WHERE seq BETWEEN ? AND ?")
-      .pluck();
+    this.#before = db
+      .prepare<[bigint, bigint], bigint | null>("SELECT max(seq) FROM patterns WHERE seq >= ? AND seq < ?")
+      .pluck()
+      .safeIntegers();
   }
 
   /** Younger rows are counted only as long as they may be the smaller part: the index of a large store is read for long. */
@@ -70,20 +73,31 @@ export class PatternCounter {
       }
       if (typeof from === "bigint") young.set(type, from);
     }
+    const { counted, isWhole } = yield* this.#countYoung(young, old === 0 ? 0 : Math.max(old, FEW) - rest);
+    rest += counted;
+    const share = old === 0 ? 0 : used / (isWhole ? old + rest : Math.max(old + rest, this.#rows()));
+    const shares = found
+      .sort((a, b) => a.day - b.day)
+      .map((one) => ({ ...one, bytes: Math.round(one.patterns * share), plainBytes: 0 }));
+    return { bytes, shares, isMost: old > rest };
+  }
+
+  /** From these instants on, by type, until there are so many. */
+  *#countYoung(
+    young: ReadonlyMap<string, bigint>,
+    wanted: number,
+  ): Generator<void, { readonly counted: number; readonly isWhole: boolean }> {
+    let counted = 0;
     for (const [type, first] of young) {
-      for (let from: bigint | null | undefined = first; typeof from === "bigint" && old > rest; ) {
+      for (let from: bigint | null | undefined = first; typeof from === "bigint"; ) {
+        if (counted >= wanted) return { counted, isWhole: false };
         const { end, all } = this.#countDay(type, from);
-        rest += all;
+        counted += all;
         yield;
         from = this.#first.get(type, end);
       }
     }
-    const isMost = old > rest;
-    const share = old === 0 ? 0 : used / (isMost ? old + rest : this.#rows());
-    const shares = found
-      .sort((a, b) => a.day - b.day)
-      .map((one) => ({ ...one, bytes: Math.round(one.patterns * share), plainBytes: 0 }));
-    return { bytes, shares, isMost };
+    return { counted, isWhole: true };
   }
 
   #countDay(
@@ -95,24 +109,32 @@ export class PatternCounter {
     return { day, end, all: this.#count.get(type, from, end) ?? 0 };
   }
 
-  /** About how many there are: how densely the numbers are taken is looked at in some places. */
+  /** About how many there are. Numbers are given in order, and some were deleted: mostly all of a long time. */
   #rows(): number {
     const { first, last } = this.#ends.get() ?? {};
     if (typeof first !== "bigint" || typeof last !== "bigint") return 0;
     const range = last - first + 1n;
-    let density = 0;
+    let rows = 0;
     for (let place = 0n; place < PLACES; place += 1n) {
-      const from = first + (range * place) / PLACES;
-      const to = this.#nth.get(from, RUN - 1) ?? last;
-      const rows = this.#between.get(from, to) ?? 0;
-      density += rows / Number(to - from + 1n);
+      const start = first + (range * place) / PLACES;
+      const end = first + (range * (place + 1n)) / PLACES;
+      rows += this.#rowsBetween(start, end);
     }
-    return (Number(range) * density) / Number(PLACES);
+    return rows;
+  }
+
+  /** As if the rows between the first and the last one there stood as densely as the first ones do. */
+  #rowsBetween(start: bigint, end: bigint): number {
+    const run = this.#run.all(start, end, RUN);
+    const [first] = run;
+    const last = this.#before.get(start, end);
+    const ofRun = run.at(-1);
+    if (first === undefined || ofRun === undefined || typeof last !== "bigint") return 0;
+    return (run.length / Number(ofRun - first + 1n)) * Number(last - first + 1n);
   }
 
   #countOld(type: string, from: bigint, end: bigint, all: number, cutoffs: Cutoffs): number {
     const cutoff = cutoffs.of(type);
-    if (cutoff <= from) return 0;
     const to = cutoff < end ? cutoff : end;
     const old = to === end ? all : (this.#count.get(type, from, to) ?? 0);
     return cutoffs.hasKeepTags ? old - this.#countHeld(type, from, to, cutoffs.keepTags) : old;
