@@ -174,9 +174,9 @@ export class Runs {
       this.#log("info", "job.done", { job, ...runStatus(ended), by_type: byTypeOf(report.shares) });
       return { ...report, ms: ended.ms };
     } catch (error) {
-      // It is due again at the next start, and ends what it began.
       const isClosed = error instanceof PatterndError && error.code === "store_closed";
       if (step.isStopped() && isClosed) {
+        // It is due again at the next start, and ends what it began.
         this.#log("warn", "job.stopped", { job, ...soFar() });
         throw error;
       }
