@@ -1,7 +1,7 @@
 /**
- * `npm run bench:upkeep`: what senders notice of a deletion of a tenth of the store under half of the load that the daemon
- * takes, and how long SQLite's write lock is held at once; on files, what the deletion of whole days costs beside the
- * unlinking of as many files.
+ * `npm run bench:upkeep`: what senders notice of deletions under half of the load that the daemon takes, and how long
+ * SQLite's write lock is held at once; on files, what the deletion of whole days costs beside the unlinking of the same
+ * files. Quiet times lie before, between and after the runs: a disk has better and worse minutes, and so they meet both.
  */
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -20,26 +20,32 @@ import { ID, startLoad } from "./upkeep/load.mjs";
 import { measureWholeDays } from "./upkeep/whole-days.mjs";
 
 const USAGE = `node bench/upkeep.mjs [options]
-  --patterns N      in the store, over 100 days: a tenth of them is deleted (500000)
-  --seconds S       how long the load is measured before the deletion (10)
-  --job-seconds S   how long it is measured during the deletion, which is not waited for then (to its end)
+  --patterns N      in the store, over 100 days (500000)
+  --seconds S       how long the load is measured before, between and after the runs: one of ten days on files, ten of
+                    at most 10,000 patterns on SQLite (10)
   --rate R          patterns a second of the load (half of what the daemon was measured to take)
   --backend NAME    filesystem or sqlite; repeatable (both)
   --folder FOLDER   on which disk; in a tmpfs nothing is durable (/var/tmp)
   --json FILE       also keep every figure there`;
 const DAY_MS = 86_400_000;
 const DAYS = 100;
+/** On files these go in one run, as they do at night; on SQLite so many parts do. */
+const WHOLE_DAYS = 10;
+const PARTS = 10;
+const PART_PATTERNS = 10_000;
 const PROBE_LINES = 40_000;
 /** A kernel writes what was changed half a minute after that: before then a load has the disk for itself. */
 const CAPACITY_MS = 90_000;
 const SETTLE_MS = 15_000;
+/** What a job has left to do is no part of the quiet after it. */
+const AFTER_MS = 2_000;
 const program = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 await runBenchmark({ readOptions, usage: USAGE, bench });
 
 /** @param {readonly string[]} args */
 function readOptions(args) {
-  return readNumbers(args, { patterns: 500_000, seconds: 10, jobSeconds: undefined, rate: undefined });
+  return readNumbers(args, { patterns: 500_000, seconds: 10, rate: undefined });
 }
 
 /**
@@ -48,7 +54,7 @@ function readOptions(args) {
  * @param {import("./children.mjs").Children} children
  * @param {AbortSignal} signal
  */
-async function bench({ patterns, seconds, jobSeconds, rate, backends, json }, scratch, children, signal) {
+async function bench({ patterns, seconds, rate, backends, json }, scratch, children, signal) {
   const file = join(scratch, "patterns.ndjson");
   const firstMs = Date.now() - DAYS * DAY_MS;
   await generatePatterns(file, patterns, signal, { firstMs, spanMs: DAYS * DAY_MS });
@@ -57,10 +63,7 @@ async function bench({ patterns, seconds, jobSeconds, rate, backends, json }, sc
   const lines = readFileSync(probe, "utf8").trimEnd().split("\n");
   const machine = describeMachine(scratch);
   console.log(
-    [
-      ...machineLines(machine),
-      `patterns  ${patterns.toLocaleString("en")}, a tenth of them to be deleted\n`,
-    ].join("\n"),
+    [...machineLines(machine), `patterns  ${patterns.toLocaleString("en")}, of ${DAYS} days\n`].join("\n"),
   );
   const figures = [];
   for (const backend of backends) {
@@ -69,7 +72,8 @@ async function bench({ patterns, seconds, jobSeconds, rate, backends, json }, sc
     const path = join(folder, "patternd", "patterns");
     await children.run(program("upkeep/fill.mjs"), [backend, path, file]);
     const unlinking = backend === "filesystem" ? await measureWholeDays(children, path, scratch) : undefined;
-    const figure = await measure(children, { backend, folder, probe, lines, seconds, jobSeconds, rate });
+    const cuts = cutsOf(backend, patterns, firstMs);
+    const figure = await measure(children, { backend, folder, probe, lines, seconds, rate, cuts });
     figures.push({ backend, ...figure, ...unlinking });
     report(figures.at(-1));
   }
@@ -78,7 +82,7 @@ async function bench({ patterns, seconds, jobSeconds, rate, backends, json }, sc
 }
 
 async function measure(children, options) {
-  const { backend, folder, probe, lines, seconds, jobSeconds, rate: wantedRate } = options;
+  const { backend, folder, probe, lines, seconds, rate: wantedRate, cuts } = options;
   const watched = join(folder, "longest.json");
   const watch = `${pathToFileURL(program("upkeep/watch.mjs"))}?${encodeURIComponent(watched)}`;
   const nodeOptions = backend === "sqlite" ? ["--import", watch] : [];
@@ -88,30 +92,42 @@ async function measure(children, options) {
   const rate = wantedRate ?? Math.round(capacity / 2);
   const load = await startLoad(ingest, lines, rate);
   await setTimeout(SETTLE_MS);
-  const quietFrom = performance.now();
-  await setTimeout(seconds * 1_000);
-  const jobFrom = performance.now();
-  const asked = ask(control, "POST", "/v1/jobs/retention");
-  const job = await (jobSeconds === undefined
-    ? asked
-    : Promise.race([asked, setTimeout(jobSeconds * 1_000)]));
-  const jobTo = performance.now();
-  const { jobs } = await ask(control, "GET", "/health");
-  const soFar = jobs.retention.running?.done;
-  await setTimeout(500);
+  /** @param {() => Promise<any>} work */
+  const during = async (work) => {
+    const from = performance.now();
+    const answer = await work();
+    return { from, to: performance.now(), answer };
+  };
+  const quiet = [];
+  const jobs = [];
+  for (const cut of cuts) {
+    quiet.push(await during(() => setTimeout(seconds * 1_000)));
+    const days = ((Date.now() - cut) / DAY_MS).toFixed(9);
+    jobs.push(await during(() => ask(control, "POST", `/v1/jobs/retention?days=${days}`)));
+    await setTimeout(AFTER_MS);
+  }
+  quiet.push(await during(() => setTimeout(seconds * 1_000)));
   await load.stop();
-  // A job that goes on ends with the daemon.
-  asked.catch(() => {});
   await stop();
   return {
     capacity: Math.round(capacity),
     rate,
-    quiet: quantiles(load.latencies(quietFrom, jobFrom)),
-    during: quantiles(load.latencies(jobFrom, jobTo)),
-    job,
-    soFar,
+    quiet: quantiles(quiet.flatMap(({ from, to }) => load.latencies(from, to))),
+    during: quantiles(jobs.flatMap(({ from, to }) => load.latencies(from, to))),
+    jobs: jobs.map(({ answer }) => answer),
     longestMs: backend === "sqlite" ? JSON.parse(readFileSync(watched, "utf8")) : undefined,
   };
+}
+
+/**
+ * Up to where each part of the deletion goes: milliseconds since the epoch.
+ *
+ * @param {string} backend @param {number} patterns @param {number} firstMs
+ */
+function cutsOf(backend, patterns, firstMs) {
+  if (backend !== "sqlite") return [(Math.floor(firstMs / DAY_MS) + WHOLE_DAYS) * DAY_MS];
+  const partMs = Math.min(1, (PART_PATTERNS * DAYS) / patterns) * DAY_MS;
+  return Array.from({ length: PARTS }, (_, part) => firstMs + (part + 1) * partMs);
 }
 
 /**
@@ -147,20 +163,17 @@ function ask(socketPath, method, path) {
   });
 }
 
-function report({ backend, capacity, rate, quiet, during, job, soFar, longestMs, wholeDays }) {
+function report({ backend, capacity, rate, quiet, during, jobs, longestMs, wholeDays }) {
   const ms = ({ p50, p99, max }) => `${p50.toFixed(1)} / ${p99.toFixed(1)} / ${max.toFixed(1)}`;
   console.log(`${backend}: ${rate.toLocaleString("en")} patterns/s of ${capacity.toLocaleString("en")}`);
   console.log(
-    `  ack p50 / p99 / max, ms   quiet ${ms(quiet)}   during the job ${ms(during)}   p99 ${(during.p99 / quiet.p99).toFixed(2)} times`,
+    `  ack p50 / p99 / max, ms   quiet ${ms(quiet)}   during the jobs ${ms(during)}   p99 ${(during.p99 / quiet.p99).toFixed(2)} times`,
   );
-  if (!job)
-    console.log(
-      `  the job                   was not waited for: ${soFar?.toLocaleString("en")} patterns so far`,
-    );
-  else
-    console.log(
-      `  the job                   ${job.patterns.toLocaleString("en")} patterns in ${(job.ms / 1000).toFixed(1)} s, ${job.bytes_before.toLocaleString("en")} to ${job.bytes_after.toLocaleString("en")} bytes`,
-    );
+  const patterns = jobs.reduce((sum, job) => sum + job.patterns, 0);
+  const seconds = jobs.reduce((sum, job) => sum + job.ms, 0) / 1_000;
+  console.log(
+    `  the jobs                  ${jobs.length}: ${patterns.toLocaleString("en")} patterns in ${seconds.toFixed(1)} s`,
+  );
   if (longestMs)
     console.log(
       `  write lock, longest, ms   the job ${longestMs.job.toFixed(1)}, a batch of patterns ${longestMs.batch.toFixed(1)}`,
