@@ -85,18 +85,18 @@ class LazyThread {
 
   /** One that failed to open is opened anew. */
   async get(): Promise<StoreThread> {
-    if (this.#isClosed) throw new PatterndError("store_closed", "the store is closed");
+    requireOpen(this.#isClosed);
     this.#opening ??= this.#open();
     try {
-      const opened = await this.#opening;
-      // Closing has not waited for it.
-      if (this.#isClosed) await opened.terminate();
-      this.#opened = opened;
-      return opened;
+      this.#opened = await this.#opening;
     } catch (error) {
       this.#opening = undefined;
       throw error;
     }
+    // Closing may not have waited for it.
+    if (this.#isClosed) await this.#opened.terminate();
+    requireOpen(this.#isClosed);
+    return this.#opened;
   }
 
   async terminate(): Promise<void> {
@@ -133,7 +133,7 @@ class BackgroundThread {
   }
 
   async #run<T>(look: (thread: StoreThread) => Promise<T>): Promise<T> {
-    this.#requireOpen();
+    requireOpen(this.#isClosed);
     const thread = new LazyThread(this.#open);
     this.#thread = thread;
     try {
@@ -142,8 +142,8 @@ class BackgroundThread {
       await thread.terminate();
     }
   }
+}
 
-  #requireOpen(): void {
-    if (this.#isClosed) throw new PatterndError("store_closed", "the store is closed");
-  }
+function requireOpen(isClosed: boolean): void {
+  if (isClosed) throw new PatterndError("store_closed", "the store is closed");
 }

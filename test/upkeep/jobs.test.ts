@@ -207,39 +207,4 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
       runs: { failed: 2, done: 1 },
     });
   });
-
-  test("a stop ends a deletion on the way, and the next start goes on with it", async () => {
-    const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { graceHours: 0 } });
-    await world.start();
-    const total = 30 * 40;
-    await world.write(
-      ...Array.from({ length: 40 }, (_, n) => old(30).map(({ id, at }) => ({ id: `${id} ${n}`, at }))).flat(),
-      { id: "new" },
-    );
-    await world.stop();
-    let stopped: Promise<void> | undefined;
-    let gone = 0;
-    const progress: unknown[] = [];
-    await world.start((store) => ({
-      compress: (before) => store.compress(before),
-      countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
-      deleteOlderThan: (cutoff, exceptions, onDeleted) =>
-        store.deleteOlderThan(cutoff, exceptions, (patterns) => {
-          onDeleted?.(patterns);
-          gone += patterns;
-          progress.push(world.jobs.status().retention?.running);
-          stopped ??= Promise.resolve().then(() => world.stop());
-        }),
-    }));
-    await world.pass(DAY_MS);
-    await stopped;
-    expect(progress).toMatchObject([{ done: gone, total }]);
-    expect(world.events("job.stopped")).toMatchObject([{ job: "retention", reason: "scheduled" }]);
-    await world.start();
-    await world.pass(HOUR_MS);
-    expect(world.events("job.done").filter(({ job }) => job === "retention")).toMatchObject([
-      { count: total - gone },
-    ]);
-    expect(await world.ids()).toEqual(["new"]);
-  });
 });

@@ -1,7 +1,5 @@
 /** Jobs that a daemon's stop meets on the way. */
 import { describe, expect, test } from "vitest";
-import type { Backend } from "../../src/store/backend.ts";
-import type { UpkeepStore } from "../../src/upkeep/work.ts";
 import { DAY_MS, HOUR_MS, old, World } from "./world.ts";
 
 describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
@@ -42,12 +40,13 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
 });
 
 describe("a deletion that ends after the stop, before the store is closed,", () => {
-  const started = async (deleteOlderThan: (store: Backend) => UpkeepStore["deleteOlderThan"]) => {
+  const started = async (failure?: Error) => {
     const world = new World("filesystem", "2026-11-25T12:00:00Z", { retention: { graceHours: 0 } });
     await world.start((store) => ({
-      deleteOlderThan: (...asked) => {
+      deleteOlderThan: async (...asked) => {
         world.jobs.stop();
-        return deleteOlderThan(store)(...asked);
+        if (failure) throw failure;
+        return store.deleteOlderThan(...asked);
       },
       countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
       compress: (before) => store.compress(before),
@@ -59,11 +58,7 @@ describe("a deletion that ends after the stop, before the store is closed,", () 
   const retention = { job: "retention", reason: "scheduled" };
 
   test("is done, and was the first one", async () => {
-    const world = await started(
-      (store) =>
-        (...asked) =>
-          store.deleteOlderThan(...asked),
-    );
+    const world = await started();
     expect(world.events("job.done", "job.stopped")).toMatchObject([{ ...retention, count: 30 }]);
     await world.stop();
     await world.start();
@@ -74,9 +69,7 @@ describe("a deletion that ends after the stop, before the store is closed,", () 
   });
 
   test("and fails, is told as any other", async () => {
-    const world = await started(() => async () => {
-      throw Object.assign(new Error("no space"), { code: "ENOSPC" });
-    });
+    const world = await started(Object.assign(new Error("no space"), { code: "ENOSPC" }));
     expect(world.events("job.failed", "job.stopped")).toMatchObject([
       { ...retention, event: "job.failed", error: "no space", system: "ENOSPC" },
     ]);
