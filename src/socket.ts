@@ -35,8 +35,9 @@ export interface ListeningSocket {
 
 /**
  * Listens on a Unix socket. One that was handed over stays as it is, whatever happens. Our own is bound below a
- * private folder beside its place, given its mode there, and moved in: nobody can connect before, and a stale socket
- * is replaced without a gap.
+ * private folder in the one where it belongs (of which alone we know that we may write there, and that it is the same
+ * file system), given its mode there, and moved out: nobody can connect before, and a stale socket is replaced without
+ * a gap.
  *
  * @throws PatterndError `socket_in_use`, `socket_path_too_long`, `socket_unusable`.
  */
@@ -60,7 +61,7 @@ async function listenAt(server: Server, path: string, mode: number): Promise<Lis
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await refuseIfTaken(path);
-    const nursery = mkdtempSync(join(folder, "."));
+    const nursery = mkdtempSync(`${folder}/.`);
     try {
       const birthplace = join(nursery, "s");
       if (Math.max(Buffer.byteLength(path), Buffer.byteLength(birthplace)) > MAX_PATH_BYTES) {
