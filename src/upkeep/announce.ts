@@ -1,5 +1,5 @@
 /** Whether a scheduled deletion goes ahead, or is announced first: nobody's history goes without a word. Pure. */
-import { isShorter, type RetentionPolicy } from "./policy.ts";
+import { isShorter, longerOf, type RetentionPolicy } from "./policy.ts";
 
 export const REASONS = ["first", "imported", "shortened", "large"] as const;
 export type Reason = (typeof REASONS)[number];
@@ -17,7 +17,7 @@ export interface Planned {
 }
 
 export interface Past {
-  /** Under which the last scheduled deletion went; undefined if there was none. */
+  /** The longest that counted since the last scheduled deletion, its own too; undefined if there was none. */
   readonly settled: RetentionPolicy | undefined;
   /** Whether patterns were imported since the last deletion or announcement. */
   readonly imported: boolean;
@@ -51,6 +51,19 @@ export function decide(wanted: Wanted, past: Past, now: number, graceMs: number)
     do: "announce",
     planned: { announced: now, due: now + graceMs, reasons, policy, patterns, byType },
   };
+}
+
+/**
+ * What is settled after a run under this policy. A run that deletes nothing does not settle a shorter one: its first
+ * deletion is still to come.
+ */
+export function settledAfter(
+  { policy }: Pick<Wanted, "policy">,
+  { settled }: Pick<Past, "settled">,
+  deleted: number,
+): RetentionPolicy | undefined {
+  if (deleted > 0) return policy;
+  return settled && longerOf(settled, policy);
 }
 
 const APPLIES: Readonly<Record<Reason, (wanted: Wanted, past: Past) => boolean>> = {

@@ -70,14 +70,25 @@ export function boundedBySize(
 
 /** Whether anything is kept for less long than before. */
 export function isShorter(policy: RetentionPolicy, before: RetentionPolicy): boolean {
-  const types = new Set([...Object.keys(policy.byType), ...Object.keys(before.byType)]);
-  const daysOf = ({ days, byType }: RetentionPolicy, type: string) => byType[type] ?? days;
   return (
     policy.days < before.days ||
-    [...types].some((type) => daysOf(policy, type) < daysOf(before, type)) ||
+    ownDays(policy, before).some((type) => daysOf(policy, type) < daysOf(before, type)) ||
     before.keepTags.some((tag) => !policy.keepTags.includes(tag)) ||
-    (policy.maxBytes ?? Number.POSITIVE_INFINITY) < (before.maxBytes ?? Number.POSITIVE_INFINITY)
+    bytesKept(policy) < bytesKept(before)
   );
+}
+
+/** What keeps everything for as long as either does. */
+export function longerOf(one: RetentionPolicy, other: RetentionPolicy): RetentionPolicy {
+  const byType = ownDays(one, other).map(
+    (type) => [type, Math.max(daysOf(one, type), daysOf(other, type))] as const,
+  );
+  return {
+    days: Math.max(one.days, other.days),
+    byType: Object.fromEntries(byType),
+    keepTags: [...new Set([...one.keepTags, ...other.keepTags])],
+    maxBytes: bytesKept(one) > bytesKept(other) ? one.maxBytes : other.maxBytes,
+  };
 }
 
 export function patternsOf(shares: readonly Share[]): number {
@@ -93,6 +104,19 @@ export function byTypeOf(shares: readonly Pick<Share, "type" | "patterns">[]): R
   const counts = new Map<string, number>();
   for (const { type, patterns } of shares) counts.set(type, (counts.get(type) ?? 0) + patterns);
   return Object.fromEntries(counts);
+}
+
+/** The types that have days of their own in either. */
+function ownDays(one: RetentionPolicy, other: RetentionPolicy): string[] {
+  return [...new Set([...Object.keys(one.byType), ...Object.keys(other.byType)])];
+}
+
+function daysOf({ days, byType }: RetentionPolicy, type: string): number {
+  return byType[type] ?? days;
+}
+
+function bytesKept({ maxBytes }: RetentionPolicy): number {
+  return maxBytes ?? Number.POSITIVE_INFINITY;
 }
 
 function daysToNanos(days: number): bigint {

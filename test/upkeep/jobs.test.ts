@@ -125,6 +125,57 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     expect(await world.ids()).toHaveLength(9);
   });
 
+  test("a retention that was longer while nothing was old enough is shortened from there", async () => {
+    const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { days: 20, graceHours: 0 } });
+    await world.start();
+    const aged = (days: number) => ({
+      id: `${days}`,
+      at: new Date(world.now - days * DAY_MS).toISOString(),
+    });
+    await world.write(...[30, 12, 11, 10, 3, 2, 1].map(aged));
+    await world.pass(DAY_MS);
+    expect(world.events("retention.planned")).toMatchObject([{ reasons: ["first"] }]);
+    world.configure({ retention: { days: 300 } });
+    await world.pass(10 * DAY_MS);
+    world.configure({ retention: { days: 25, graceHours: 24 } });
+    // Nothing is that old on the first of these nights, nor after the restart.
+    await world.pass(DAY_MS);
+    await world.stop();
+    await world.start();
+    expect(await world.ids()).toHaveLength(6);
+    await world.until("2026-12-09T12:00:00Z");
+    expect(await world.ids()).toHaveLength(6);
+    expect(world.events("retention.planned")).toMatchObject([{ reasons: ["shortened"], patterns: 1 }]);
+    await world.pass(4 * DAY_MS);
+    expect(await world.ids()).toEqual(["1", "2", "3"]);
+    expect(world.events("retention.planned")).toEqual([]);
+  });
+
+  test("a shorter retention that is announced, and finds nothing when it is due, is announced again", async () => {
+    const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { days: 20, graceHours: 0 } });
+    await world.start();
+    const daily = Array.from({ length: 30 }, (_, n) => ({
+      id: `${n}`,
+      at: new Date(world.now - n * DAY_MS).toISOString(),
+    }));
+    await world.write(...daily);
+    await world.pass(DAY_MS);
+    world.events();
+    world.configure({ retention: { days: 15, graceHours: 24 } });
+    await world.pass(DAY_MS);
+    expect(world.events("retention.planned")).toMatchObject([{ reasons: ["shortened"] }]);
+    await world.jobs.run("retention", { isDry: false, days: 10 });
+    await world.pass(DAY_MS);
+    expect(world.jobs.status().retention).toMatchObject({
+      planned: null,
+      last: { outcome: "done", count: 0 },
+    });
+    const before = (await world.ids()).length;
+    await world.until("2026-12-03T12:00:00Z");
+    expect(world.events("retention.planned")).toMatchObject([{ reasons: ["shortened"] }]);
+    expect(await world.ids()).toHaveLength(before);
+  });
+
   test("other schedules count as soon as they are configured", async () => {
     const world = new World(kind, "2026-11-25T12:00:00Z");
     await world.start();

@@ -5,7 +5,13 @@ import type { Census } from "../../src/store/backend.ts";
 import { dayOf, startOfDay } from "../../src/store/days.ts";
 import { decide, type Past, type Planned } from "../../src/upkeep/announce.ts";
 import { clockFault } from "../../src/upkeep/clock.ts";
-import { boundedBySize, deletionByAge, isShorter, type RetentionPolicy } from "../../src/upkeep/policy.ts";
+import {
+  boundedBySize,
+  deletionByAge,
+  isShorter,
+  longerOf,
+  type RetentionPolicy,
+} from "../../src/upkeep/policy.ts";
 import { NO_STATE, parseState, stateText, withImport } from "../../src/upkeep/state.ts";
 
 const DAY_MS = 86_400_000;
@@ -162,6 +168,23 @@ describe("announcing", () => {
       { ...base, maxBytes: null },
     ])
       expect(isShorter(longer, base)).toBe(false);
+  });
+
+  test("what keeps as long as either of two is the shortest that does", () => {
+    const amount = fc.integer({ min: 1, max: 9 });
+    const some = fc.record({
+      days: amount,
+      byType: fc.dictionary(fc.constantFrom("a", "b", "c"), amount),
+      keepTags: fc.subarray(["x", "y"]),
+      maxBytes: fc.option(amount),
+    });
+    fc.assert(
+      fc.property(some, some, some, (one, other, third) => {
+        const longer = longerOf(one, other);
+        expect([isShorter(longer, one), isShorter(longer, other)]).toEqual([false, false]);
+        if (isShorter(third, longer)) expect(isShorter(third, one) || isShorter(third, other)).toBe(true);
+      }),
+    );
   });
 });
 
