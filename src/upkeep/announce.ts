@@ -42,11 +42,13 @@ export function decide(wanted: Wanted, past: Past, now: number, graceMs: number)
   const { policy, patterns, byType } = wanted;
   if (patterns === 0) return { do: "delete" };
   const reasons = REASONS.filter((reason) => APPLIES[reason](wanted, past));
-  const { planned } = past;
-  if (reasons.length === 0) return { do: "delete" };
+  // One that a clock made which was ahead would keep things for as long as it was.
+  const planned = past.planned && past.planned.announced <= now ? past.planned : undefined;
+  // Also when it would be usual by now: what was said to be there until then is there until then.
   if (planned && !isMore(wanted, past, planned)) {
     return now >= planned.due ? { do: "delete" } : { do: "wait", planned };
   }
+  if (reasons.length === 0) return { do: "delete" };
   return {
     do: "announce",
     planned: { announced: now, due: now + graceMs, reasons, policy, patterns, byType },

@@ -176,6 +176,30 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     expect(await world.ids()).toHaveLength(before);
   });
 
+  test("what is announced as more than half stays until it is due, however much comes meanwhile", async () => {
+    const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { graceHours: 0 } });
+    await world.start();
+    await world.write(...old(1), { id: "new" });
+    await world.pass(DAY_MS);
+    world.events();
+    world.configure({ retention: { graceHours: 72 } });
+    await world.write(...old(3));
+    await world.pass(DAY_MS);
+    const [planned] = world.events("retention.planned");
+    expect(planned).toMatchObject({ reasons: ["large"], patterns: 3 });
+    await world.write(...Array.from({ length: 9 }, (_, n) => ({ id: `new ${n}` })));
+    const due = Date.parse(String(planned?.due));
+    await world.pass(due - world.now - 1);
+    expect(await world.ids()).toHaveLength(13);
+    expect(world.jobs.status().retention).toMatchObject({
+      planned: { due: planned?.due },
+      last: { outcome: "waiting" },
+    });
+    await world.pass(1);
+    expect(await world.ids()).toHaveLength(10);
+    expect(world.jobs.status().retention.planned).toBeNull();
+  });
+
   test("other schedules count as soon as they are configured", async () => {
     const world = new World(kind, "2026-11-25T12:00:00Z");
     await world.start();

@@ -146,10 +146,24 @@ describe("announcing", () => {
     expect(again.planned.due).toBe(later + 24 * HOUR_MS);
   });
 
-  test("a retention that is as long as before again needs no announcement", () => {
-    const shorter = wanted(10, 1000, policy({ days: 30 }));
-    const { planned } = announced(decide(shorter, settled, NOW, 24 * HOUR_MS));
-    expect(decide(wanted(), { ...settled, planned }, NOW, 24 * HOUR_MS)).toEqual({ do: "delete" });
+  test.each<[string, RetentionPolicy, ReturnType<typeof wanted>]>([
+    ["half of the store by now", policy(), wanted(501, 1002)],
+    ["as long a retention as before again", policy({ days: 30 }), wanted()],
+  ])("what would be usual without its announcement (%s) waits until it is due", (_, own, later) => {
+    const { planned } = announced(decide(wanted(501, 1000, own), settled, NOW, 24 * HOUR_MS));
+    const past = { ...settled, planned };
+    expect(decide(later, past, planned.due - 1, 24 * HOUR_MS)).toEqual({ do: "wait", planned });
+    expect(decide(later, past, planned.due, 24 * HOUR_MS)).toEqual({ do: "delete" });
+    expect(decide(wanted(0), past, planned.due - 1, 24 * HOUR_MS)).toEqual({ do: "delete" });
+  });
+
+  test("what was announced by a clock that was ahead is announced anew, or goes where that is usual", () => {
+    const { planned } = announced(decide(wanted(501, 1000), settled, NOW + 400 * DAY_MS, 24 * HOUR_MS));
+    const past = { ...settled, planned };
+    expect(announced(decide(wanted(501, 1000), past, NOW, 24 * HOUR_MS)).planned.due).toBe(
+      NOW + 24 * HOUR_MS,
+    );
+    expect(decide(wanted(), past, NOW, 24 * HOUR_MS)).toEqual({ do: "delete" });
   });
 
   function announced(decision: ReturnType<typeof decide>): { planned: Planned } {
