@@ -19,7 +19,7 @@ export interface Planned {
 export interface Past {
   /** The longest that counted since the last scheduled deletion, its own too; undefined if there was none. */
   readonly settled: RetentionPolicy | undefined;
-  /** Whether patterns were imported since the last deletion or announcement. */
+  /** Whether patterns were imported since the last deletion, or since the last announcement. */
   readonly imported: boolean;
   readonly planned: Planned | undefined;
 }
@@ -56,21 +56,26 @@ export function decide(wanted: Wanted, past: Past, now: number, graceMs: number)
 }
 
 /**
- * What is settled after a run under this policy. A run that deletes nothing does not settle a shorter one: its first
- * deletion is still to come.
+ * What is known after a run that is done. One that deleted nothing leaves open what it would have announced: the first
+ * deletion after an import, or of a shorter policy, is still to come.
  */
-export function settledAfter(
-  { policy }: Pick<Wanted, "policy">,
-  { settled }: Pick<Past, "settled">,
-  deleted: number,
-): RetentionPolicy | undefined {
-  if (deleted > 0) return policy;
-  return settled && longerOf(settled, policy);
+export function pastAfter(policy: RetentionPolicy, past: Past, deleted: number): Past {
+  if (deleted > 0) return { settled: policy, imported: false, planned: undefined };
+  const { settled } = past;
+  return {
+    settled: settled && longerOf(settled, policy),
+    imported: hasImported(past),
+    planned: undefined,
+  };
+}
+
+function hasImported({ imported, planned }: Past): boolean {
+  return imported || planned?.reasons.includes("imported") === true;
 }
 
 const APPLIES: Readonly<Record<Reason, (wanted: Wanted, past: Past) => boolean>> = {
   first: (_, { settled }) => settled === undefined,
-  imported: (_, { imported, planned }) => imported || planned?.reasons.includes("imported") === true,
+  imported: (_, past) => hasImported(past),
   shortened: ({ policy }, { settled }) => settled !== undefined && isShorter(policy, settled),
   large: ({ isMost }) => isMost,
 };

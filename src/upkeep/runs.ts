@@ -3,7 +3,7 @@ import { PatterndError } from "../errors.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { Census } from "../store/backend.ts";
 import { dayOf } from "../store/days.ts";
-import { decide, type Planned, settledAfter } from "./announce.ts";
+import { decide, type Planned, pastAfter } from "./announce.ts";
 import { type Clock, clockFault } from "./clock.ts";
 import type { Memory } from "./memory.ts";
 import { byTypeOf, patternsOf, type RetentionPolicy } from "./policy.ts";
@@ -96,15 +96,12 @@ export class Runs {
     const past = { settled, imported, planned };
     const decision = decide(wanted, past, now, retention.graceHours * HOUR_MS);
     if (decision.do === "announce") this.#announce(decision.planned);
-    const remembered = (deleted: number) => ({
-      clock: reading,
-      settled: settledAfter(wanted, past, deleted),
-    });
     if (decision.do !== "delete" && decision.planned.due > now) {
-      return { outcome: "waiting", report: dryReport("retention", plan.census), part: remembered(0) };
+      const part = { clock: reading, settled: pastAfter(policy, past, 0).settled };
+      return { outcome: "waiting", report: dryReport("retention", plan.census), part };
     }
     const report = await this.#delete(plan, step);
-    const part = { ...remembered(report.patterns), imported: false, planned: undefined };
+    const part = { clock: reading, ...pastAfter(policy, past, report.patterns) };
     return { outcome: "done", report, part };
   }
 
