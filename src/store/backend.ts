@@ -142,6 +142,8 @@ export interface Share {
 export interface Census {
   /** What the whole store takes on disk. */
   readonly bytes: number;
+  /** Of these, what is in use: in a database a deletion leaves pages free, and gives them back at its end. */
+  readonly used: number;
   /** Of what was asked for, oldest day first. */
   readonly shares: readonly Share[];
   /** Whether all that is old is more than half of all patterns; false where only a part of it was counted. */

@@ -10,7 +10,7 @@ export interface RetentionPolicy {
   readonly byType: Readonly<Record<string, number>>;
   /** Patterns with one of these tags are never deleted. */
   readonly keepTags: readonly string[];
-  /** On disk; null: no limit. */
+  /** Of what is in use of the store's files; null: no limit. */
   readonly maxBytes: number | null;
 }
 
@@ -53,7 +53,7 @@ export function boundedBySize(
   const { cutoff, exceptions } = deletion;
   const today = dayOf(BigInt(Math.floor(now)) * MS_NS);
   const isOld = ({ day, type }: Share) => startOfDay(day + 1) <= (exceptions.byType?.[type] ?? cutoff);
-  let left = all.bytes - bytesOf(all.shares.filter(isOld));
+  let left = all.used - bytesOf(all.shares.filter(isOld));
   let bound: bigint | undefined;
   const young = all.shares.filter((one) => !isOld(one) && one.day < today);
   for (const day of new Set(young.map((one) => one.day))) {

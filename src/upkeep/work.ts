@@ -36,7 +36,9 @@ export async function planDeletion(
   cut: "whole" | "exact",
 ): Promise<PlannedDeletion> {
   const byAge = deletionByAge(policy, now, cut);
-  if (policy.maxBytes === null || (await bytesIn(store)) <= policy.maxBytes) return planned(store, byAge);
+  if (policy.maxBytes === null) return planned(store, byAge);
+  const { used } = await store.countOlderThan(NEVER);
+  if (used <= policy.maxBytes) return planned(store, byAge);
   const all = await store.countOlderThan(ALWAYS, { keepTags: policy.keepTags });
   return planned(store, boundedBySize(byAge, policy, all, now));
 }

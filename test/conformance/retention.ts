@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import type { Backend } from "../../src/store/backend.ts";
 import { AT, EARLIER, idsOf, instantOf, LATER, lineOf, note, walk } from "./patterns.ts";
 import { type Open, Place } from "./place.ts";
-import { ALL_DAYS, dayOf } from "./upkeep.ts";
+import { ALL_DAYS, DAY_MS, dayOf } from "./upkeep.ts";
 
 const TASK = { task_type: "t", agent: "a", duration_ms: 1, success: true };
 const task = (id: string, at: string, more: object = {}) =>
@@ -114,6 +114,39 @@ function counting(open: Open): void {
       expect(await store.countOlderThan(0n)).toMatchObject({ isMost: false, shares: [] });
     }
     expect(await walk(backend)).toEqual(before);
+  });
+
+  test("what a deletion freed is in use no more, also where the deletion was ended on the way", async () => {
+    const place = new Place(open);
+    const backend = await place.open();
+    const DAYS = 40;
+    const A_DAY = 100;
+    const at = (n: number) =>
+      new Date(Date.parse("2026-01-01") + Math.floor(n / A_DAY) * DAY_MS).toISOString();
+    const data = { text: "x".repeat(500) };
+    await backend.write(
+      Array.from({ length: DAYS * A_DAY }, (_, n) => note(`n${n}`, { at: at(n), data: { ...data, n } })),
+    );
+    const before = await backend.countOlderThan(0n);
+    expect(before.used).toBeLessThanOrEqual(before.bytes);
+    let gone = 0;
+    let closing: Promise<void> | undefined;
+    const deletion = backend.deleteOlderThan(instantOf(AT), {}, (patterns) => {
+      gone += patterns;
+      if (gone > (DAYS * A_DAY) / 2) closing ??= Promise.resolve().then(() => backend.close());
+    });
+    await expect(deletion).rejects.toMatchObject({ code: "store_closed" });
+    await closing;
+    const again = await place.open();
+    const left = (await walk(again, {}, 1000)).length;
+    const after = await again.countOlderThan(instantOf(AT));
+    expect(left).toBeGreaterThan(0);
+    expect(Math.abs(after.used / before.used - left / (DAYS * A_DAY))).toBeLessThan(0.1);
+    const shared = after.shares.reduce((sum, { bytes }) => sum + bytes, 0);
+    expect(Math.abs(shared / after.used - 1)).toBeLessThan(0.05);
+    await again.deleteOlderThan(0n);
+    const whole = await again.countOlderThan(0n);
+    expect(whole.bytes).toBe(whole.used);
   });
 
   test("says what compression would find, and that it is done", async () => {

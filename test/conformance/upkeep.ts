@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { AT, EARLIER, idsOf, instantOf, LATER, lineOf, Model, note, walk } from "./patterns.ts";
 import { type Open, Place } from "./place.ts";
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 export const dayOf = (timestamp: string) => Math.floor(Date.parse(timestamp) / DAY_MS);
 export const ALL_DAYS = dayOf("2262-01-02");
 const CORRECTION = { original_output: "", corrected_output: "", correction_type: "c", agent: "a" };

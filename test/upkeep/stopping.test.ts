@@ -37,6 +37,37 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     ]);
     expect(await world.ids()).toEqual(["new"]);
   });
+
+  test("what a deletion freed that was stopped counts against no limit", async () => {
+    const world = new World(kind, "2026-11-25T12:00:00Z");
+    const ids = (count: number) => Array.from({ length: count }, (_, n) => `${n}`.padEnd(100, "."));
+    await world.start((store) => ({
+      compress: (before) => store.compress(before),
+      countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
+      deleteOlderThan: (cutoff, exceptions, onDeleted) =>
+        store.deleteOlderThan(cutoff, exceptions, (patterns) => {
+          onDeleted?.(patterns);
+          stopped ??= Promise.resolve().then(() => world.stop());
+        }),
+    }));
+    let stopped: Promise<void> | undefined;
+    await world.write(...old(30).flatMap(({ id, at }) => ids(40).map((n) => ({ id: `${id} ${n}`, at }))));
+    await expect(world.jobs.run("retention", { isDry: false })).rejects.toMatchObject({
+      code: "store_closed",
+    });
+    await stopped;
+    world.configure({ retention: { days: 900 } });
+    await world.start();
+    expect((await world.ids()).length).toBeGreaterThan(0);
+    const { bytes, used } = await world.store.countOlderThan(0n);
+    if (kind === "sqlite") expect(bytes).toBeGreaterThan(used);
+    world.configure({ retention: { maxBytes: used } });
+    const dry = await world.jobs.run("retention", { isDry: true });
+    expect(dry).toMatchObject({ patterns: 0, bytes_before: bytes });
+    world.configure({ retention: { maxBytes: used - 1 } });
+    const { shares } = await world.jobs.run("retention", { isDry: true });
+    expect(shares).toHaveLength(1);
+  });
 });
 
 describe("a deletion that ends after the stop, before the store is closed,", () => {

@@ -47,7 +47,7 @@ export class CensusTally {
 
   census(): Census {
     const shares = this.#shares.toSorted((a, b) => a.day - b.day);
-    return { bytes: this.#bytes, shares, isMost: this.isMost };
+    return { bytes: this.#bytes, used: this.#bytes, shares, isMost: this.isMost };
   }
 }
 

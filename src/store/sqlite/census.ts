@@ -55,7 +55,7 @@ export class PatternCounter {
   *countOlderThan(cutoffs: Cutoffs, of: Counted): Generator<void, Census> {
     const { bytes, used } = this.#sizes();
     // A database has nothing to compress.
-    if (of === "plain") return { bytes, shares: [], isMost: false };
+    if (of === "plain") return { bytes, used, shares: [], isMost: false };
     const found: Pick<Share, "day" | "type" | "patterns">[] = [];
     const young = new Map<string, bigint>();
     let old = 0;
@@ -79,7 +79,7 @@ export class PatternCounter {
     const shares = found
       .sort((a, b) => a.day - b.day)
       .map((one) => ({ ...one, bytes: Math.round(one.patterns * share), plainBytes: 0 }));
-    return { bytes, shares, isMost: old > rest };
+    return { bytes, used, shares, isMost: old > rest };
   }
 
   /** From these instants on, by type, until there are so many. */
