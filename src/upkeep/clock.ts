@@ -1,8 +1,11 @@
 /** The machine's clock, and whether it can be believed. */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname, uptime } from "node:os";
 
 const DAY_MS = 86_400_000;
+/** Of a start of the machine that can't be told: it is another one for each process. */
+const UNTOLD = `process ${randomUUID()}`;
 
 /** Two clocks at one moment: the one that people set, and one that only runs, asleep too. Milliseconds. */
 export interface ClockReading {
@@ -26,7 +29,9 @@ export function clockFault(
   before: ClockReading,
   { now, uptime: up, boot }: ClockReading,
 ): string | undefined {
-  const passed = boot === before.boot ? up - before.uptime : Math.max(0, now - before.now);
+  // A container that is started anew may count from then, and have the name of the machine's start.
+  const isSameStart = boot === before.boot && up >= before.uptime;
+  const passed = isSameStart ? up - before.uptime : Math.max(0, now - before.now);
   const jump = now - (before.now + passed);
   if (Math.abs(jump) <= DAY_MS) return undefined;
   const days = (Math.abs(jump) / DAY_MS).toFixed(1);
@@ -44,8 +49,10 @@ function textOf(ms: number): string {
   return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString();
 }
 
+/** The kernel's name for it, as systemd writes it, whose unit gives it where the kernel's settings are hidden. */
 function bootId(): string {
-  return readText("/proc/sys/kernel/random/boot_id") ?? `process ${process.pid}`;
+  const told = readText("/proc/sys/kernel/random/boot_id")?.replaceAll("-", "");
+  return told ?? (process.env.PATTERND_BOOT_ID || UNTOLD);
 }
 
 function readText(file: string): string | undefined {

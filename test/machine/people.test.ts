@@ -1,7 +1,9 @@
 /** A system daemon as its people meet it, who are all other users than it. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { askAll } from "../process/client.ts";
+import { systemClock } from "../../src/upkeep/clock.ts";
+import { askAll, askHealth } from "../process/client.ts";
 import { PROGRAM } from "../process/daemon.ts";
 import { installed, Machine, whyNoMachine } from "./machine.ts";
 
@@ -46,6 +48,24 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     expect(machine.must(...patternd("delete-old"))).toContain("0 patterns deleted");
     machine.must(...patternd("compress"));
     expect(machine.must(...patternd("analyze", "--json"))).toContain("error_occurrence");
+  });
+
+  test("a clock that jumped while the daemon was down is noticed inside the sandbox", async () => {
+    const file = machine.inside("/var/lib/patternd/patterns/.upkeep.json");
+    // Connections from before have to be seen to end.
+    await machine.mustMeanwhile("systemctl", "stop", "--quiet", "patternd.service");
+    const state = JSON.parse(readFileSync(file, "utf8"));
+    expect(state.clock.boot).toBe(systemClock().boot);
+    const now = state.clock.now - 3 * 86_400_000;
+    writeFileSync(file, JSON.stringify({ ...state, clock: { ...state.clock, now } }));
+    await machine.mustMeanwhile("systemctl", "start", "patternd.service");
+    const { status, reasons } = await askHealth(query());
+    expect([status, reasons]).toEqual([
+      "degraded",
+      [expect.stringMatching(/the clock says .* 3\.0 days more/)],
+    ]);
+    machine.must(...patternd("delete-old"));
+    expect((await askHealth(query())).status).toBe("ready");
   });
 
   test("who may not ask is told so, and not that nobody is there", () => {

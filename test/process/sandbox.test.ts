@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import * as v from "valibot";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BACKENDS } from "./daemon.ts";
 
@@ -29,6 +30,9 @@ function inSandbox(...command: string[]) {
   return spawnSync("python3", ["-c", WITHOUT_SETPRIORITY, ...command], { encoding: "utf8" });
 }
 
+const reading = v.object({ now: v.number(), uptime: v.number(), boot: v.string() });
+const readings = v.tuple([reading, reading]);
+
 const hasSandbox = process.platform === "linux" && inSandbox("true").status === 0;
 
 const ASK = `
@@ -43,6 +47,55 @@ try { setPriority(0, 19); } catch (error) { forbidden = error.info.code; }
 console.log(JSON.stringify({ isMost, forbidden }));
 await store.close();
 `;
+
+/** As `ProcSubset=pid` has it: of /proc only the processes. */
+function withProcesses(environment: NodeJS.ProcessEnv, ...command: string[]) {
+  const script = 'mount -t proc -o subset=pid proc /proc && exec "$@"';
+  return spawnSync("unshare", ["--mount", "--pid", "--fork", "sh", "-c", script, "sh", ...command], {
+    encoding: "utf8",
+    env: { ...process.env, ...environment },
+  });
+}
+
+const canHide = withProcesses({}, "true").status === 0;
+
+const READ_CLOCK = `
+const [clock] = process.argv.slice(2);
+const { systemClock } = await import(clock);
+console.log(JSON.stringify([systemClock(), systemClock()]));
+`;
+
+describe.skipIf(!canHide)("where the kernel's settings are hidden", () => {
+  const clock = fileURLToPath(new URL("../../dist/upkeep/clock.js", import.meta.url));
+  const read = (environment: NodeJS.ProcessEnv) => {
+    const { stdout, stderr } = withProcesses(
+      environment,
+      process.execPath,
+      "--input-type=module",
+      "--eval",
+      READ_CLOCK,
+      "clock",
+      clock,
+    );
+    expect(stderr).toBe("");
+    return v.parse(readings, JSON.parse(stdout));
+  };
+
+  test("the start of the machine has the name that the service manager gives, over restarts", () => {
+    const [first, second] = [1, 2].map(() => read({ PATTERND_BOOT_ID: "b" }));
+    expect([first, second]).toMatchObject([
+      [{ boot: "b" }, { boot: "b" }],
+      [{ boot: "b" }, { boot: "b" }],
+    ]);
+    expect(second?.[0].uptime).toBeGreaterThan(first?.[1].uptime ?? Number.POSITIVE_INFINITY);
+  });
+
+  test("without that each process takes it for another one, also one of the same number", () => {
+    const [[first, again], [second]] = [read({ PATTERND_BOOT_ID: "" }), read({ PATTERND_BOOT_ID: "" })];
+    expect(first.boot).toBe(again.boot);
+    expect(first.boot).not.toBe(second.boot);
+  });
+});
 
 describe.skipIf(!hasSandbox)("where no priority can be set", () => {
   test.each(BACKENDS)("%s: what counts and analyses is as important as the rest", (backend) => {

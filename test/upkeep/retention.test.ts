@@ -231,6 +231,11 @@ describe("the clock", () => {
     expect(faultAfter(-DAY_MS / 2, -900_000, "b")).toBeUndefined();
     expect(faultAfter(-2 * DAY_MS, -900_000, "b")).toMatch(/2\.0 days less/);
   });
+
+  test("a machine that has been up for less time than before was started between, whatever the start's name", () => {
+    expect(faultAfter(400 * DAY_MS, -900_000)).toBeUndefined();
+    expect(faultAfter(-2 * DAY_MS, -900_000)).toMatch(/2\.0 days less/);
+  });
 });
 
 describe("what is remembered", () => {
