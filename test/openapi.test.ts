@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { ANSWERS } from "../src/cli/answers.ts";
 import { Followers } from "../src/control/followers.ts";
 import { type Answers, controlRoutes, queryRoutes } from "../src/control/routes.ts";
+import { SharedStore } from "../src/control/shared-store.ts";
 import { converted, openApi, routesOf } from "./openapi.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -16,7 +17,7 @@ const unasked = () => {
   throw new Error("nobody asks");
 };
 const answers: Answers = {
-  store: { get: unasked, query: unasked, stats: unasked, analyse: unasked },
+  store: new SharedStore({ get: unasked, query: unasked, stats: unasked, analyse: unasked }),
   followers: new Followers(unasked),
   health: unasked,
   metrics: unasked,

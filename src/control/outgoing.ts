@@ -42,8 +42,9 @@ export function streamed(
     outgoing.end();
   };
   finish().catch((error: unknown) => {
+    // What ends with its asker has not failed.
+    if (!gone.signal.aborted) onFailed(error);
     outgoing.destroy();
-    onFailed(error);
   });
   return RESPONSE_ALREADY_SENT;
 }

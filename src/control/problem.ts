@@ -7,6 +7,7 @@ const STATUS: Partial<Record<ErrorCode, 400 | 404 | 503>> = {
   rejected_unusable: 503,
   store_failed: 503,
   store_closed: 503,
+  too_many_analyses: 503,
   too_many_followers: 503,
 };
 

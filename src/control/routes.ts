@@ -1,10 +1,9 @@
 /** What the query socket answers, and the control socket beside it (docs/protocol.md). */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { PatterndError } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
 import { statsAnswer } from "../store/answers.ts";
-import type { Backend } from "../store/backend.ts";
 import { parseAnalysis, REPEATABLE } from "../store/query.ts";
 import type { Followers } from "./followers.ts";
 import { type Forget, forgetRoutes } from "./forget.ts";
@@ -15,10 +14,11 @@ import { parametersOf } from "./parameters.ts";
 import { patterns } from "./patterns.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
+import type { SharedStore } from "./shared-store.ts";
 import { tail } from "./tail.ts";
 
 export interface Answers {
-  readonly store: Pick<Backend, "get" | "query" | "stats" | "analyse">;
+  readonly store: SharedStore;
   readonly followers: Followers;
   readonly health: () => Health;
   /** In Prometheus' text format. */
@@ -58,23 +58,24 @@ export function controlRoutes(answers: Answers): Hono {
 }
 
 function readingRoutes(app: Hono, answers: Answers): Hono {
+  const storeFor = (c: Context) => answers.store.for(c.req.raw.signal);
   app.get("/health", () => json(answers.health()));
   app.get("/metrics", async () => {
     const { text, contentType } = await answers.metrics();
     return new Response(text, { headers: { "content-type": contentType } });
   });
-  app.get("/v1/stats", async () => json(statsAnswer(await answers.store.stats())));
-  app.get("/v1/tail", (c) => tail(c, answers));
-  app.get("/v1/patterns", (c) => patterns(c, answers.store, answers.onFailed));
+  app.get("/v1/stats", async (c) => json(statsAnswer(await storeFor(c).stats())));
+  app.get("/v1/tail", (c) => tail(c, { ...answers, store: storeFor(c) }));
+  app.get("/v1/patterns", (c) => patterns(c, storeFor(c), answers.onFailed));
   app.get("/v1/patterns/:id", async (c) => {
     const id = c.req.param("id");
-    const line = await answers.store.get(id);
+    const line = await storeFor(c).get(id);
     if (line === undefined) throw new PatterndError("not_found", `there is no pattern ${JSON.stringify(id)}`);
     return new Response(`${line}\n`, { headers: { "content-type": NDJSON } });
   });
   app.get("/v1/analysis", async (c) => {
     const { filter, periods } = parseAnalysis(parametersOf(c, REPEATABLE), Zone.host());
-    return json(await answers.store.analyse(filter, periods));
+    return json(await storeFor(c).analyse(filter, periods));
   });
   return withErrors(app, answers);
 }
@@ -94,9 +95,10 @@ function withErrors(app: Hono, { onFailed }: Answers): Hono {
     const message = `there is no ${method} ${path} on this socket`;
     return problemResponse(problemOf(new PatterndError("not_found", message)));
   });
-  app.onError((error) => {
+  app.onError((error, c) => {
     const problem = problemOf(error);
-    if (problem.status >= 500) onFailed(error);
+    // What ends with its asker has not failed.
+    if (problem.status >= 500 && !c.req.raw.signal.aborted) onFailed(error);
     return problemResponse(problem);
   });
   return app;

@@ -79,8 +79,9 @@ export interface Backend {
    * short steps, between which questions are answered. What is stored or replaced meanwhile may be missing.
    *
    * @param periods what the filter's start and end mean
+   * @param gone nobody waits for it any more: it may end with `store_closed`, before it begins or on the way
    */
-  analyse(filter: Filter, periods: Periods): Promise<Report>;
+  analyse(filter: Filter, periods: Periods, gone?: AbortSignal): Promise<Report>;
   /**
    * Removes exactly the patterns whose instant is before the cutoff (nanoseconds since the epoch), but for the
    * exceptions, with every replaced version that is as old, and resolves to how many patterns went. Works in short

@@ -50,7 +50,7 @@ export async function openInThreads(
     get: (id) => writer.get(id),
     query: async (filter, page) => (await reader.get()).query(filter, page),
     stats: async () => (await reader.get()).stats(),
-    analyse: (filter, periods) => analyst.run((thread) => thread.analyse(filter, periods)),
+    analyse: (filter, periods, gone) => analyst.run((thread) => thread.analyse(filter, periods), gone),
     deleteOlderThan: (cutoff, exceptions, onDeleted) => writer.deleteOlderThan(cutoff, exceptions, onDeleted),
     countOlderThan: (cutoff, exceptions, of) =>
       counter.run((thread) => thread.countOlderThan(cutoff, exceptions, of)),
@@ -121,8 +121,9 @@ class BackgroundThread {
     this.#open = open;
   }
 
-  run<T>(look: (thread: StoreThread) => Promise<T>): Promise<T> {
-    const done = this.#last.then(() => this.#run(look));
+  /** One that is `gone` before its end is not begun, or ends with its thread. */
+  run<T>(look: (thread: StoreThread) => Promise<T>, gone?: AbortSignal): Promise<T> {
+    const done = this.#last.then(() => this.#run(look, gone));
     this.#last = done.catch(() => undefined);
     return done;
   }
@@ -132,13 +133,16 @@ class BackgroundThread {
     await this.#thread?.terminate();
   }
 
-  async #run<T>(look: (thread: StoreThread) => Promise<T>): Promise<T> {
-    requireOpen(this.#isClosed);
+  async #run<T>(look: (thread: StoreThread) => Promise<T>, gone?: AbortSignal): Promise<T> {
+    requireOpen(this.#isClosed || gone?.aborted === true);
     const thread = new LazyThread(this.#open);
     this.#thread = thread;
+    const end = () => void thread.terminate();
+    gone?.addEventListener("abort", end);
     try {
       return await look(await thread.get());
     } finally {
+      gone?.removeEventListener("abort", end);
       await thread.terminate();
     }
   }

@@ -5,6 +5,7 @@ import { MAX_DAYS } from "../config/schema.ts";
 import type { Health } from "../control/health.ts";
 import type { Answers } from "../control/routes.ts";
 import { ControlServer } from "../control/server.ts";
+import { SharedStore } from "../control/shared-store.ts";
 import { messageOf, PatterndError } from "../errors.ts";
 import type { Outbox } from "../ingest/outbox.ts";
 import type { IngestServer } from "../ingest/server.ts";
@@ -51,7 +52,7 @@ export function answersOf(parts: Answering): Answers {
     jobs: jobs.status(),
   });
   return {
-    store,
+    store: new SharedStore(store),
     ...observers.answers({
       health,
       failing: () => failing(queue),
