@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { Hono } from "hono";
 import { expect, onTestFinished, test } from "vitest";
+import { HeldPages } from "../src/control/held-pages.ts";
 import { patterns } from "../src/control/patterns.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { PatternParser } from "../src/pattern/parse.ts";
@@ -59,7 +60,7 @@ test.each([
     answered.push(new Promise((resolve) => c.req.raw.signal.addEventListener("abort", resolve)));
     await next();
   });
-  app.get("/v1/patterns", (c) => patterns(c, held, () => {}));
+  app.get("/v1/patterns", (c) => patterns(c, { store: held, pages: new HeldPages(), onFailed: () => {} }));
   const socket = join(folder, "query.sock");
   const onFailed = (error: unknown) => {
     throw error;

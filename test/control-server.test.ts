@@ -1,6 +1,6 @@
 /** What answers is loaded with the first request. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { get } from "node:http";
+import { Agent, get } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,9 +22,13 @@ async function serve(load: () => Promise<Hono>) {
   return { socket, failures };
 }
 
-async function ask(socketPath: string, path: string): Promise<{ status: number | undefined; body: string }> {
+async function ask(
+  socketPath: string,
+  path: string,
+  agent?: Agent,
+): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    get({ socketPath, path }, async (response) => {
+    get({ socketPath, path, agent }, async (response) => {
       resolve({ status: response.statusCode, body: await text(response) });
     }).on("error", reject);
   });
@@ -42,6 +46,30 @@ const app = (onAsked: (path: string) => void = () => {}) =>
     onAsked(c.req.path);
     return c.text(c.req.path);
   });
+
+test("one question at a time on a connection: another one before the answer ends it", async () => {
+  let answer = () => {};
+  const { socket } = await serve(async () =>
+    new Hono()
+      .get("/waits", async (c) => {
+        await new Promise<void>((resolve) => {
+          answer = resolve;
+        });
+        return c.text("late");
+      })
+      .get("*", (c) => c.text(c.req.path)),
+  );
+  const question = (path: string) => `GET ${path} HTTP/1.1\r\nHost: patternd\r\n\r\n`;
+  const eager = connect(socket);
+  eager.write(question("/waits") + question("/more"));
+  expect(await text(eager)).toBe("");
+  answer();
+
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  for (const path of ["/a", "/b", "/c"])
+    expect(await ask(socket, path, agent)).toEqual({ status: 200, body: path });
+});
 
 test("once, however many ask at first", async () => {
   let loads = 0;

@@ -6,6 +6,7 @@ import type { Hono } from "hono";
 import { expect, test } from "vitest";
 import { ANSWERS } from "../src/cli/answers.ts";
 import { Followers } from "../src/control/followers.ts";
+import { HeldPages } from "../src/control/held-pages.ts";
 import { type Answers, controlRoutes, queryRoutes } from "../src/control/routes.ts";
 import { SharedStore } from "../src/control/shared-store.ts";
 import { converted, openApi, routesOf } from "./openapi.ts";
@@ -18,6 +19,7 @@ const unasked = () => {
 };
 const answers: Answers = {
   store: new SharedStore({ get: unasked, query: unasked, stats: unasked, analyse: unasked }),
+  pages: new HeldPages(),
   followers: new Followers(unasked),
   health: unasked,
   metrics: unasked,

@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { Hono } from "hono";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Followers } from "../src/control/followers.ts";
+import { HeldPages } from "../src/control/held-pages.ts";
 import { queryRoutes } from "../src/control/routes.ts";
 import { ControlServer } from "../src/control/server.ts";
 import { SharedStore } from "../src/control/shared-store.ts";
@@ -59,6 +60,7 @@ async function serve() {
       stats: () => held(() => store.stats()),
       analyse: (...question) => held(() => store.analyse(...question)),
     }),
+    pages: new HeldPages(),
     followers: new Followers(unasked),
     health: unasked,
     metrics: unasked,

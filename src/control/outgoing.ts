@@ -12,6 +12,10 @@ export const NDJSON = "application/x-ndjson";
 /** Writes a piece, and waits for a slow reader. False when the reader has gone. */
 export type Write = (piece: string) => Promise<boolean>;
 
+export function outgoingOf(c: Context): ServerResponse {
+  return v.parse(bindings, c.env).outgoing;
+}
+
 /**
  * Begins an answer of status 200 and lets `content` write it, which resolves to the trailers. `onFailed`: the answer
  * broke off, which its reader sees as a connection that ends in the middle.
@@ -22,7 +26,7 @@ export function streamed(
   content: (write: Write, gone: AbortSignal) => Promise<Record<string, string>>,
   onFailed: (error: unknown) => void,
 ): Response {
-  const { outgoing } = v.parse(bindings, c.env);
+  const outgoing = outgoingOf(c);
   const gone = new AbortController();
   outgoing.on("close", () => gone.abort());
   if (outgoing.closed || outgoing.destroyed) gone.abort();
@@ -51,7 +55,8 @@ export function streamed(
 
 async function write(outgoing: ServerResponse, piece: string, gone: AbortSignal): Promise<boolean> {
   if (gone.aborted) return false;
-  if (piece !== "" && !outgoing.write(piece)) {
+  // Of a text Node would keep a copy beside it until it is read.
+  if (piece !== "" && !outgoing.write(Buffer.from(piece))) {
     await once(outgoing, "drain", { signal: gone }).catch(() => {});
   }
   return !gone.aborted;

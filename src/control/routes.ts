@@ -8,6 +8,7 @@ import { parseAnalysis, REPEATABLE } from "../store/query.ts";
 import type { Followers } from "./followers.ts";
 import { type Forget, forgetRoutes } from "./forget.ts";
 import type { Health } from "./health.ts";
+import type { HeldPages } from "./held-pages.ts";
 import { type JobOrders, jobRoutes } from "./jobs.ts";
 import { NDJSON } from "./outgoing.ts";
 import { parametersOf } from "./parameters.ts";
@@ -19,6 +20,7 @@ import { tail } from "./tail.ts";
 
 export interface Answers {
   readonly store: SharedStore;
+  readonly pages: HeldPages;
   readonly followers: Followers;
   readonly health: () => Health;
   /** In Prometheus' text format. */
@@ -66,7 +68,7 @@ function readingRoutes(app: Hono, answers: Answers): Hono {
   });
   app.get("/v1/stats", async (c) => json(statsAnswer(await storeFor(c).stats())));
   app.get("/v1/tail", (c) => tail(c, { ...answers, store: storeFor(c) }));
-  app.get("/v1/patterns", (c) => patterns(c, storeFor(c), answers.onFailed));
+  app.get("/v1/patterns", (c) => patterns(c, { ...answers, store: storeFor(c) }));
   app.get("/v1/patterns/:id", async (c) => {
     const id = c.req.param("id");
     const line = await storeFor(c).get(id);

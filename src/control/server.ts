@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Hono } from "hono";
 import { type ListeningSocket, listenOn, type SocketPlace } from "../socket.ts";
 
@@ -24,7 +25,16 @@ export class ControlServer {
   /** @throws PatterndError as `listenOn` does. */
   static async listen({ load, onFailed }: Served, place: SocketPlace): Promise<ControlServer> {
     let loading: Promise<RequestListener> | undefined;
+    const busy = new WeakSet<Socket>();
     const server = createServer(async (request, response) => {
+      const { socket } = request;
+      // Else what is held for those who don't read had no bound: one could ask for any number of answers.
+      if (busy.has(socket)) {
+        socket.destroy();
+        return;
+      }
+      busy.add(socket);
+      response.once("close", () => busy.delete(socket));
       loading ??= listener(load);
       const attempt = loading;
       try {

@@ -3,6 +3,7 @@
 import type { Config } from "../config/load.ts";
 import { MAX_DAYS } from "../config/schema.ts";
 import type { Health } from "../control/health.ts";
+import { HeldPages } from "../control/held-pages.ts";
 import type { Answers } from "../control/routes.ts";
 import { ControlServer } from "../control/server.ts";
 import { SharedStore } from "../control/shared-store.ts";
@@ -53,6 +54,7 @@ export function answersOf(parts: Answering): Answers {
   });
   return {
     store: new SharedStore(store),
+    pages: new HeldPages(),
     ...observers.answers({
       health,
       failing: () => failing(queue),

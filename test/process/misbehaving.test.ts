@@ -5,7 +5,9 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setImmediate } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { askAll, askHealth, lines, readReplies } from "./client.ts";
+import { PAGE_BYTES } from "../../src/store/backend.ts";
+import { PIECE_BYTES } from "../../src/store/pieces.ts";
+import { askAll, askHealth, lines, readReplies, send } from "./client.ts";
 import { behave, expectBalance, memory, memoryBound, open, openMany, SERVED, until, write } from "./crowd.ts";
 import { Home, type LogLine } from "./daemon.ts";
 import { taskLine } from "./patterns.ts";
@@ -84,6 +86,35 @@ test("1,000 connections, each with half a line of 1 MiB", async () => {
   expect(incomplete_line).toBeLessThanOrEqual(UNFINISHED_BYTES / half.length);
   expect(await behave(daemon)).toEqual(SERVED);
   expect(await expectBalance(daemon)).toBe(0);
+});
+
+test("50 that ask for as much as they can get, one of them without end, and never read it", async () => {
+  const daemon = await new Home().start({ backend: "filesystem" });
+  const { ingest, query } = daemon.sockets;
+  const notes = "x".repeat(50_000);
+  await send(ingest, [
+    lines(...Array.from({ length: 200 }, (_, n) => taskLine({ id: `${n}`, data: { notes } }))),
+  ]);
+  const start = memory(daemon).now;
+  const crowd = await Promise.all(Array.from({ length: 49 }, () => open(query)));
+  const greedy = await open(query);
+  const question = "GET /v1/patterns?limit=10000 HTTP/1.1\r\nHost: patternd\r\n\r\n";
+  const answers = crowd.map((socket) => once(socket, "readable"));
+  greedy.write(question.repeat(500));
+  for (const socket of crowd) socket.write(question);
+  // No more than four are answered while nobody reads.
+  let answered = 0;
+  await new Promise<void>((resolve) => {
+    for (const answer of answers)
+      answer.then(() => {
+        answered += 1;
+        if (answered === 4) resolve();
+      });
+  });
+  expect(await behave(daemon)).toEqual(SERVED);
+  expect(memory(daemon).peak).toBeLessThan(
+    memoryBound(start, 4 * PAGE_BYTES + crowd.length * (PIECE_BYTES + PIECE_BYTES / 2)),
+  );
 });
 
 test("40 that send bad lines, and never read what is said of them", async () => {

@@ -1,0 +1,29 @@
+/** Pages that are held whole until their readers have them: few at once over all sockets, and none for ever. */
+import type { ServerResponse } from "node:http";
+import { Turns } from "./turns.ts";
+
+const AT_ONCE = 4;
+/** How long a reader may take nothing at all, while others may wait for its room. */
+const PATIENCE_MS = 30_000;
+
+export class HeldPages {
+  readonly #room: Turns;
+  readonly #patienceMs: number;
+
+  constructor(atOnce = AT_ONCE, patienceMs = PATIENCE_MS) {
+    this.#room = new Turns(atOnce);
+    this.#patienceMs = patienceMs;
+  }
+
+  /** Resolves when there is room for one more: until its answer is over, which `sent` sees to. */
+  async room(outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
+    const over = new Promise((resolve) => outgoing.once("close", resolve));
+    await this.#room.take(gone);
+    over.then(() => this.#room.give());
+  }
+
+  /** From now on it is the reader's turn. */
+  sent(outgoing: ServerResponse): void {
+    outgoing.setTimeout(this.#patienceMs, () => outgoing.destroy());
+  }
+}
