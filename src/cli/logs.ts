@@ -1,10 +1,12 @@
 /** `patternd logs`: one short line an event, from the log file, the journal, or a stream of log lines. */
 import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import * as v from "valibot";
 import { loadConfig } from "../config/load.ts";
-import { PatterndError } from "../errors.ts";
+import { SYSTEM_LOGS_FOLDER } from "../config/places.ts";
+import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import { print, printable, say } from "./terminal.ts";
 
 export interface LogsFlags {
@@ -33,21 +35,44 @@ export async function logs(file: string | undefined, flags: LogsFlags): Promise<
 
 /** tail and journalctl know how to follow what is rotated. */
 function source(named: string | undefined, { config, follow, lines, user }: LogsFlags): string[] {
-  const file = named ?? configuredFile(config);
-  if (file !== null) return ["tail", "-n", String(lines), ...(follow ? ["-F"] : []), file];
+  const files = named === undefined ? configuredFiles(config) : [named];
+  if (files.length > 0)
+    return ["tail", "-n", String(lines), ...(follow ? ["-F"] : []), "--", firstReadable(files)];
   const unit = user ? ["--user-unit", "patternd.service"] : ["-u", "patternd.service"];
   return ["journalctl", ...unit, "-o", "cat", "-n", String(lines), ...(follow ? ["-f"] : [])];
 }
 
-/** A configuration that can't be used is what one may be looking for in the log. */
-function configuredFile(config: string | undefined): string | null {
+/**
+ * Where it may be, best first: systemd tells its service what a relative path is relative to, and no shell. A
+ * configuration that can't be used is what one may be looking for in the log.
+ */
+function configuredFiles(config: string | undefined): string[] {
+  const { env } = process;
   try {
-    return loadConfig({ file: config, env: process.env }).log.file;
+    const files = [env, { LOGS_DIRECTORY: SYSTEM_LOGS_FOLDER, ...env }].flatMap(
+      (seen) => loadConfig({ file: config, env: seen }).log.file ?? [],
+    );
+    return [...new Set(files)];
   } catch (error) {
     if (!(error instanceof PatterndError)) throw error;
     say(`${error.message}\nreading the journal: name a log file, if there is one`);
-    return null;
+    return [];
   }
+}
+
+/** @throws PatterndError `file_unreadable` if none is. */
+function firstReadable(files: readonly string[]): string {
+  const faults: string[] = [];
+  for (const file of files) {
+    try {
+      accessSync(file, constants.R_OK);
+      return file;
+    } catch (error) {
+      faults.push(systemCode(error) === "ENOENT" ? `there is no ${file}` : messageOf(error));
+    }
+  }
+  const hint = "Start the daemon once, name its log (`patternd logs FILE`), or be a user who may read it.";
+  throw new PatterndError("file_unreadable", `can't read the log: ${faults.join("; ")}`, { hint });
 }
 
 async function readable(stream: Readable): Promise<number> {

@@ -16,6 +16,9 @@ export type GivenSockets = Readonly<Partial<Record<SocketName, number>>>;
 /** Where the sockets of a daemon that systemd runs for everybody are. */
 export const SYSTEM_RUNTIME_FOLDER = "/run/patternd";
 
+/** Where its log file is, if it has one. */
+export const SYSTEM_LOGS_FOLDER = "/var/log/patternd";
+
 /** Folders of one daemon, absolute. */
 export interface Places {
   /** Sockets. */

@@ -1,0 +1,52 @@
+/** `patternd logs` finds the log where the daemon has it, though systemd tells only the daemon where that is. */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createWorld, MAIN, type World } from "./cli-world.ts";
+import { hasOwnDisks } from "./process/daemon.ts";
+
+const LINE = '{"level":"info","time":"2026-11-25T23:48:25.668Z","event":"backend.recovered"}\n';
+const SHORT = "2026-11-25 23:48:25Z info  backend.recovered\n";
+
+/** Resolves to the folder of the configuration. */
+function configured(world: World, file: string): string {
+  const folder = join(world.env.XDG_CONFIG_HOME ?? "", "patternd");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ log: { file } }));
+  return folder;
+}
+
+test("beside the configuration, where nobody says otherwise", async () => {
+  const world = createWorld();
+  writeFileSync(join(configured(world, "patternd.log"), "patternd.log"), LINE);
+  expect(await world.run(["logs"])).toEqual({ status: 0, stdout: SHORT, stderr: "" });
+});
+
+test.skipIf(!hasOwnDisks)("(skipped where nothing can be mounted) in the system daemon's folder", () => {
+  const world = createWorld();
+  configured(world, "patternd.log");
+  const inside = [
+    "mount -t tmpfs tmpfs /var/log",
+    "mkdir /var/log/patternd",
+    'printf %s "$LINE" > /var/log/patternd/patternd.log',
+    'exec "$@"',
+  ].join(" && ");
+  const { status, stdout, stderr } = spawnSync(
+    "unshare",
+    ["-Urm", "sh", "-c", inside, "sh", process.execPath, MAIN, "logs"],
+    { encoding: "utf8", env: { ...world.env, LINE } },
+  );
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: SHORT, stderr: "" });
+});
+
+test.each([[], ["-f"]])("a log that is nowhere is said to be (%s)", async (...flags) => {
+  const world = createWorld();
+  const folder = configured(world, "no-such.log");
+  const { status, stdout, stderr } = await world.run(["logs", ...flags]);
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  const places = `there is no ${folder}/no-such.log; there is no /var/log/patternd/no-such.log`;
+  expect(stderr).toContain(`can't read the log: ${places}\n`);
+  expect(stderr).toContain("patternd logs FILE");
+  expect((await world.run(["logs", ...flags, "/no/such"])).stderr).toContain("there is no /no/such\n");
+});
