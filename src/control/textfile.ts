@@ -1,5 +1,5 @@
 /** The metrics as a file for the textfile collector of Prometheus' node exporter. */
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 const INTERVAL_MS = 15_000;
@@ -20,9 +20,8 @@ export async function keepTextfile({ path, text, onFailed }: TextfileOptions): P
   let isFailing = false;
   const write = async () => {
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      // For another user's process: there is nothing of any pattern in it.
-      await writeFile(`${path}.new`, await text(), { mode: 0o644 });
+      await makeFolder(dirname(path));
+      await writeReadable(`${path}.new`, await text());
       await rename(`${path}.new`, path);
       isFailing = false;
     } catch (error) {
@@ -40,4 +39,22 @@ export async function keepTextfile({ path, text, onFailed }: TextfileOptions): P
     await writing;
     await rm(path, { force: true }).catch(() => {});
   };
+}
+
+// Both are for another user's process (there is nothing of any pattern in them), whatever the daemon's umask says.
+
+async function makeFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) await chmod(made, 0o755);
+}
+
+async function writeReadable(path: string, text: string): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    await file.chmod(0o644);
+    await file.writeFile(text);
+  } finally {
+    await file.close();
+  }
 }

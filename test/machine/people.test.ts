@@ -1,5 +1,6 @@
 /** A system daemon as its people meet it, who are all other users than it. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/upkeep/clock.ts";
@@ -8,6 +9,7 @@ import { PROGRAM } from "../process/daemon.ts";
 import { installed, Machine, whyNoMachine } from "./machine.ts";
 
 const why = whyNoMachine();
+const DOCUMENTATION = new URL("../../docs/metrics.md", import.meta.url);
 const CONFIG = "/etc/patternd/config.json";
 
 describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", () => {
@@ -71,6 +73,19 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
   test("who may not ask is told so, and not that nobody is there", () => {
     const { stdout } = as(2001, "patternd-emit", ...patternd("doctor"));
     expect(stdout).toMatch(/!! {2}query socket: \/run\/patternd\/query\.sock has mode 0660 and belongs to/);
+  });
+
+  test("metrics are where another user's exporter looks for them, by what the documentation says", async () => {
+    const [, commands = ""] = /as root:\n\n```sh\n(.+?)```/s.exec(readFileSync(DOCUMENTATION, "utf8")) ?? [];
+    const file = "/var/lib/prometheus/node-exporter/patternd.prom";
+    const config = machine.must("cat", CONFIG);
+    machine.must("mkdir", "-p", dirname(file));
+    machine.write(CONFIG, JSON.stringify({ ...JSON.parse(config), metrics: { textfile: file } }));
+    machine.must("sh", "-ec", commands);
+    expect(as(2001, "patternd-emit", "cat", file).stdout).toContain("patternd_ready 1\n");
+    machine.write(CONFIG, config);
+    machine.must("systemctl", "restart", "patternd");
+    expect(machine.run("ls", file).status).not.toBe(0);
   });
 
   test("the log can be read when the configuration can't", async () => {

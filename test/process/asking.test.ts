@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { METRICS } from "../../src/control/metrics.ts";
@@ -181,7 +181,7 @@ test("a daemon that stops ends what is followed", async () => {
 test("metrics are all that the catalogue says, and count what came", async () => {
   const home = new Home();
   const textfile = join(home.folder, "textfile", "patternd.prom");
-  const daemon = await home.start({ backend: "sqlite", config: { metrics: { textfile } } });
+  const daemon = await home.start({ backend: "sqlite", config: { metrics: { textfile } }, umask: "0077" });
   const { sockets } = daemon;
   await send(sockets.ingest, [lines(...taskLines(7), "no pattern")]);
   const { status, headers, body } = await ask(sockets.query, "/metrics");
@@ -203,6 +203,8 @@ test("metrics are all that the catalogue says, and count what came", async () =>
   expect(body).not.toContain("Häfen");
   expect(readFileSync(textfile, "utf8")).toContain("patternd_ready 1");
   expect(statSync(textfile).mode & 0o777).toBe(0o644);
+  expect(statSync(dirname(textfile)).mode & 0o777).toBe(0o755);
+  expect(statSync(home.state).mode & 0o777).toBe(0o700);
   expect(await daemon.stop()).toBe(0);
   expect(existsSync(textfile)).toBe(false);
 });

@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How many files it may have open at once; as many as the tests may if not said. */
   readonly openFiles?: number;
+  /** The tests' if not said. */
+  readonly umask?: string;
   /** A small file system of its own, mounted there for nobody else. */
   readonly disk?: { readonly path: string; readonly bytes: number };
 }
@@ -71,13 +73,14 @@ export class Home {
   }
 
   /** For a daemon that is not expected to get as far as `daemon.started`. */
-  launch({ backend, config = {}, env = {}, openFiles, disk }: StartOptions): DaemonProcess {
+  launch({ backend, config = {}, env = {}, openFiles, umask, disk }: StartOptions): DaemonProcess {
     mkdirSync(this.folder, { recursive: true });
     const file = join(this.folder, `config-${this.#daemons.length}.json`);
     writeFileSync(file, JSON.stringify({ backend, ...config }));
     const node = [process.execPath, PROGRAM, "start", "--config", file];
     const first = [
       ...(openFiles === undefined ? [] : [`ulimit -n ${openFiles}`]),
+      ...(umask === undefined ? [] : [`umask ${umask}`]),
       ...(disk ? [`mount -t tmpfs -o size=${disk.bytes} tmpfs "${disk.path}"`] : []),
     ];
     const shell = ["sh", "-c", [...first, 'exec "$@"'].join(" && "), "sh", ...node];
