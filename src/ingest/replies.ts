@@ -82,16 +82,18 @@ export class Replies {
 
   #send(reply: object): boolean {
     const text = `${JSON.stringify(reply)}\n`;
+    const bytes = Buffer.byteLength(text);
     const waiting = this.#isListening ? this.#socket.writableLength : this.#heldBytes;
-    if (waiting + text.length > REPLY_BYTES) {
+    if (waiting + bytes > REPLY_BYTES) {
       this.#onDropped();
       return false;
     }
     if (this.#isListening) {
-      this.#socket.write(text);
+      // Of a text the socket would count the UTF-16 units.
+      this.#socket.write(Buffer.from(text));
     } else {
       this.#held.push(text);
-      this.#heldBytes += text.length;
+      this.#heldBytes += bytes;
     }
     return true;
   }

@@ -49,12 +49,15 @@ describe.each(BACKENDS)("%s", (backend) => {
     expect(await askAll(sockets.query, 10)).toHaveLength(2);
   });
 
-  test("what is said of rejections is bounded, and the receipt comes all the same", async () => {
-    const home = new Home();
-    const daemon = await home.start({ backend });
-    const { rejects, receipt } = await send(daemon.sockets.ingest, ["x\n".repeat(5000)]);
+  test.each([
+    ["", "x"],
+    [" in bytes", `{"pattern_id":"${"한".repeat(60)}"}`],
+  ])("what is said of rejections is bounded%s, and the receipt comes all the same", async (_, line) => {
+    const daemon = await new Home().start({ backend });
+    const { rejects, receipt } = await send(daemon.sockets.ingest, [`${line}\n`.repeat(5000)]);
     expect(receipt).toEqual({ lines: 5000, stored: 0, rejected: 5000, not_collected: 0 });
-    expect(JSON.stringify(rejects).length).toBeLessThanOrEqual(64 * 1024);
+    const said = rejects.map((reject) => JSON.stringify({ reject }));
+    expect(Buffer.byteLength(lines(...said))).toBeLessThanOrEqual(64 * 1024);
     expect(rejects.length).toBeGreaterThan(100);
     expect(rejects.map(({ line }) => line)).toEqual(rejects.map((_, index) => index + 1));
     await daemon.event("reply.dropped");
