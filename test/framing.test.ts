@@ -45,7 +45,7 @@ function linesOf(bytes: Buffer, maxLineBytes = MAX_LINE_BYTES): SingleFrame[] {
   for (const [index, text] of texts.entries()) {
     const terminated = index < texts.length - 1;
     const raw = Buffer.from(text, "latin1");
-    if (raw.length > maxLineBytes) {
+    if (text.replace(/\r$/, "").length > maxLineBytes) {
       const sha256 = createHash("sha256").update(raw).digest("hex");
       const head = raw.subarray(0, HEAD_BYTES);
       frames.push({ kind: "oversized", code: "line_too_long", head, length: raw.length, sha256 });
@@ -91,6 +91,21 @@ describe("a framer", () => {
     expect(frames).toEqual(linesOf(whole, limit));
     expect(frames.map(({ kind }) => kind)).toEqual(["line", "oversized", "line"]);
   });
+
+  test.each([[[]], [[3]], [[12]], [[13]], [[14]], [[12, 13]], [[13, 14]]])(
+    "counts no carriage return before a newline, cut at %j",
+    (cuts) => {
+      const limit = MAX_LINE_BYTES;
+      const text = `${"x".repeat(limit)}\r\n${"y".repeat(limit)}\r\r\n${"z".repeat(limit + 1)}\r\n`;
+      const frames = framesOf(cutAt(Buffer.from(text), cuts));
+      expect(frames).toEqual(linesOf(Buffer.from(text)));
+      expect(frames).toMatchObject([
+        { kind: "line", bytes: Buffer.from("x".repeat(limit)) },
+        { kind: "oversized", length: limit + 2 },
+        { kind: "oversized", length: limit + 2 },
+      ]);
+    },
+  );
 
   test("gives back to the shared budget all that it took, however the connection ends", () => {
     const seed = newSeed("framing budget");

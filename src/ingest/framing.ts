@@ -96,9 +96,15 @@ export class LineFramer {
     return this.#held.length === 0 && !this.#discarding && !this.#atStart && length <= this.#maxLineBytes;
   }
 
+  /** With this part. A carriage return behind the last byte that fits may belong to the newline: what follows tells. */
+  #isTooLong(part: Buffer): boolean {
+    const excess = this.#held.length + part.length - this.#maxLineBytes;
+    // Without a part it is as it was when it was held.
+    return excess > 1 || (excess === 1 && part.length > 0 && part.at(-1) !== RETURN);
+  }
+
   #finish(part: Buffer, terminated: boolean, frames: Frame[]): void {
-    if (!this.#discarding && this.#held.length + part.length > this.#maxLineBytes)
-      this.#discard("line_too_long");
+    if (!this.#discarding && this.#isTooLong(part)) this.#discard("line_too_long");
     if (this.#discarding) {
       frames.push(this.#endDiscarding(this.#discarding, part));
       return;
@@ -112,7 +118,7 @@ export class LineFramer {
 
   #hold(part: Buffer): void {
     if (!this.#discarding) {
-      if (this.#held.length + part.length > this.#maxLineBytes) this.#discard("line_too_long");
+      if (this.#isTooLong(part)) this.#discard("line_too_long");
       else if (!this.#held.add(part)) this.#discard("overloaded");
     }
     if (this.#discarding) this.#discarding = this.#passOver(this.#discarding, part);

@@ -25,7 +25,7 @@ export function verdictsOn(stream: Buffer, isWhole = true): Verdict[] {
   const texts = stream.toString("latin1").split("\n");
   for (const [index, text] of texts.entries()) {
     const terminated = index < texts.length - 1;
-    if (text.length > MAX_LINE_BYTES) {
+    if (text.replace(/\r$/, "").length > MAX_LINE_BYTES) {
       verdicts.push({ bytes: Buffer.from(text, "latin1"), terminated, codes: ["line_too_long"] });
       continue;
     }
