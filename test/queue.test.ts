@@ -104,6 +104,15 @@ test("a delay ends when a batch is full, and for a flush", async () => {
   expect(sender.settled).toHaveLength(3);
 });
 
+test("a delay ends when the queue is full, since no more comes", async () => {
+  const { queue, seen } = await queueWith(store, { maxDelayMs: 2 ** 30, maxBytes: 4_000 });
+  const sender = new Recorder();
+  while (queue.admission === "open") queue.put(sender, line("x", 1_000));
+  await new Promise<void>((resolve) => queue.onAdmission(resolve));
+  expect(queue.admission).toBe("open");
+  expect(seen.batches).toEqual([["x", "x", "x"]]);
+});
+
 test("a flush waits for what was put before it, not for what comes after", async () => {
   const { queue } = await queueWith(async (ids) =>
     ids.includes("never") ? new Promise(() => {}) : store(ids),

@@ -2,8 +2,8 @@
  * The write queue: lines from any number of senders, parsed and placed in batches.
  *
  * While the store is idle a line is written as soon as the event loop has read what came with it (or, with
- * maxDelayMs, that much later); while it is busy the next batch grows, and is parsed meanwhile. A batch ends at
- * `maxBatch` lines or `BATCH_BYTES`. Lines are settled in the order in which they were put, after everything before
+ * maxDelayMs, at most that much later); while it is busy the next batch grows, and is parsed meanwhile. A batch ends
+ * at `maxBatch` lines or `BATCH_BYTES`. Lines are settled in the order in which they were put, after everything before
  * them and their own batch is durable: in the store, or in the spool when the store does not take it (placement.ts);
  * settling.ts says who waits for rejected ones. Nothing is dropped: senders are held back, or turned away, when there
  * is no place left.
@@ -142,7 +142,9 @@ export class WriteQueue<Patterns> {
     this.counts.put(sender.origin, lines);
     this.#progress.come(lines);
     this.#running ??= this.#run();
-    if (this.#waiting.fills(this.#options.maxBatch, BATCH_BYTES)) this.#delay.end();
+    const isEnough = this.#waiting.fills(this.#options.maxBatch, BATCH_BYTES);
+    // Whoever is held back waits for the writer: no more comes.
+    if (isEnough || this.admission !== "open") this.#delay.end();
   }
 
   /** Calls back once, when admission has changed, or is about to be open again. */
