@@ -51,7 +51,7 @@ export const LOG_EVENTS = {
   "spool.damaged":
     "a file of the spool did not hold what it should; its whole records are stored, it is kept aside",
   "spool.drained": "everything that was spooled is in the store",
-  "spool.failed": "the spool can't be read or cleared; patternd keeps trying",
+  "spool.failed": "the spool can't be drained, and not because of the store; patternd keeps trying",
   "spool.repaired": "a write that a crash cut short was removed from a spool file and kept aside",
   "spool.started": "lines go to the spool, and from there into the store, until it is empty",
   "spool.unblocked": "there is a place for new lines again",

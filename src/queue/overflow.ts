@@ -26,7 +26,7 @@ export interface OverflowOptions<Patterns> {
   readonly keepRejected: (lines: readonly RejectedLine[]) => Promise<void>;
   /** Whether rejected lines can be kept. */
   readonly rejecting: Condition;
-  /** Whether the spool can be read and what is stored be removed from it. */
+  /** Whether lines leave the spool, but for the store's part in it. */
   readonly draining: Condition;
   readonly onStarted: (spool: { lines: number; bytes: number }) => void;
   readonly onDrained: (drained: { lines: number; ms: number }) => void;
@@ -131,10 +131,11 @@ export class Overflow<Patterns> {
   }
 
   async #settle(settlements: readonly Settlement[]): Promise<boolean> {
-    const { counts, keepRejected, rejecting } = this.#options;
+    const { counts, keepRejected, rejecting, draining } = this.#options;
     const rejected = rejectedAmong(settlements);
     const keep = () => keepRejected(rejected);
-    if (rejected.length > 0 && !(await achieve(keep, this.#pause, rejecting))) return false;
+    const keeping = both(rejecting, draining);
+    if (rejected.length > 0 && !(await achieve(keep, this.#pause, keeping))) return false;
     for (const settlement of settlements) counts.unspool(settlement);
     return true;
   }
@@ -145,4 +146,17 @@ export class Overflow<Patterns> {
     if (isRemoved) onRoom();
     return isRemoved;
   }
+}
+
+function both(one: Condition, other: Condition): Pick<Condition, "failed" | "works"> {
+  return {
+    failed: (error) => {
+      one.failed(error);
+      other.failed(error);
+    },
+    works: () => {
+      one.works();
+      other.works();
+    },
+  };
 }

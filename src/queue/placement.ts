@@ -13,7 +13,9 @@ export interface PlacementOptions<Patterns> {
   readonly overflow: Overflow<Patterns>;
   /** Of the store. */
   readonly storing: Condition;
-  /** Of the spool, where it is needed. One that is full while the store works is none that fails. */
+  /** Of the way out of the spool. */
+  readonly draining: Condition;
+  /** Of the spool, where it is needed. One that is full while it is drained is none that fails. */
   readonly spooling: Condition;
 }
 
@@ -113,12 +115,13 @@ export class Placement<Patterns> {
   }
 
   async #spool(lines: Lines, writing: Promise<readonly Settlement[]> | undefined): Promise<unknown> {
-    const { overflow, storing, spooling } = this.#options;
+    const { overflow, storing, draining, spooling } = this.#options;
     try {
       await overflow.take(lines, writing);
       return undefined;
     } catch (error) {
-      if (!(error instanceof SpoolFull) || storing.failure !== undefined) spooling.failed(error);
+      const isDrained = storing.failure === undefined && draining.failure === undefined;
+      if (!(error instanceof SpoolFull && isDrained)) spooling.failed(error);
       return error;
     }
   }

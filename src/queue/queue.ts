@@ -98,6 +98,7 @@ export class WriteQueue<Patterns> {
       writer,
       overflow: this.#overflow,
       storing: store,
+      draining,
       spooling: spool,
     });
     this.#settling = new Settling({
