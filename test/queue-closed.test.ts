@@ -1,7 +1,10 @@
 /** What gets to no disk closes the queue: nobody waits for room that may never come. */
-import { mkdirSync, readdirSync, renameSync, rmdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { Entry } from "../src/pattern/settlement.ts";
+import { RejectedLines } from "../src/queue/rejected/rejected.ts";
+import { hangDisk } from "./hanging-disk.ts";
 import { line, openSpool, queueWith, Recorder, Refused, store, temporaryFolder } from "./queue-fixture.ts";
 
 /** A spool of this size with a line that an earlier daemon left, which takes most of it. */
@@ -55,9 +58,7 @@ test("a full spool whose lines the store refuses lets nothing more in until they
   );
   queue.start();
   const sender = new Recorder();
-  const closed = new Promise<void>((resolve) => queue.onAdmission(resolve));
   queue.put(sender, line("b", 80));
-  await closed;
   while (queue.admission !== "closed") await new Promise<void>((resolve) => queue.onAdmission(resolve));
   for (const part of ["draining", "rejected"] as const) expect(queue.failure(part)).toBeInstanceOf(Error);
   isBroken = false;
@@ -66,3 +67,57 @@ test("a full spool whose lines the store refuses lets nothing more in until they
   for (const part of ["draining", "rejected"] as const) expect(queue.failure(part)).toBeUndefined();
   expect(queue.counts.snapshot()).toMatchObject({ rejected: 1, in_flight: 0 });
 });
+
+test("a spool that hangs lets nothing more in until it answers, and what it then completes counts", async () => {
+  const release = await hangDisk();
+  let isBroken = true;
+  const spool = await openSpool({ durability: "fsync" });
+  const { queue, seen, whenDrained } = await queueWith(
+    (ids) => (isBroken ? Promise.reject(new Error("disk full")) : store(ids)),
+    { spool },
+  );
+  const sender = new Recorder();
+  const closed = new Promise<void>((resolve) => queue.onAdmission(resolve));
+  queue.put(sender, line("a"));
+  await closed;
+  expect([queue.admission, queue.failure("spool")]).toMatchObject(["closed", { name: "Late" }]);
+  queue.put(sender, line("b"));
+  const opened = new Promise<void>((resolve) => queue.onAdmission(resolve));
+  isBroken = false;
+  release();
+  await opened;
+  expect([queue.admission, queue.failure("spool")]).toEqual(["open", undefined]);
+  await queue.flush();
+  await whenDrained;
+  expect(sender.settled).toEqual([{ kind: "spooled" }, { kind: "spooled" }]);
+  expect(seen.batches.slice(1).flat()).toEqual(["a", "b"]);
+  expect(queue.counts.snapshot()).toMatchObject({ received: 2, stored: 2, spooled: 0, in_flight: 0 });
+});
+
+test("a folder of rejected lines that hangs closes the queue when they fill it, and keeps each once", async () => {
+  const release = await hangDisk();
+  const folder = temporaryFolder();
+  const rejected = new RejectedLines({ folder, maxBytes: 1e9, days: 30, durability: "fsync" });
+  const { queue } = await queueWith(store, {
+    maxBytes: 4_000,
+    keepRejected: (lines) => rejected.keep(lines),
+  });
+  const [good, bad] = [new Recorder(), new Recorder()];
+  while (queue.admission === "open") queue.put(bad, noJson());
+  while (queue.admission !== "closed") await new Promise<void>((resolve) => queue.onAdmission(resolve));
+  expect(queue.failure("rejected")).toMatchObject({ name: "Late" });
+  queue.put(good, line("a"));
+  while (good.settled.length === 0) await new Promise(setImmediate);
+  expect(bad.settled).toEqual([]);
+  release();
+  await queue.flush();
+  expect([queue.admission, queue.failure("rejected")]).toEqual(["open", undefined]);
+  const records = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8").split("\n"));
+  expect(records.map(({ length }) => length - 1)).toEqual([bad.settled.length]);
+  expect(queue.counts.snapshot()).toMatchObject({ stored: 1, rejected: bad.settled.length, in_flight: 0 });
+});
+
+function noJson(): Entry {
+  const rejection = { code: "invalid_json", message: "" } as const;
+  return { kind: "rejected", line: { rejection, bytes: new Uint8Array(1_000) } };
+}

@@ -3,7 +3,7 @@ import type { Lines } from "../pattern/lines.ts";
 import type { Settlement } from "../pattern/settlement.ts";
 import { acceptedLines, acceptedOf, type Parse, type Parsed, settlementsOf } from "./batch.ts";
 import type { Overflow } from "./overflow.ts";
-import { type Condition, Pause, retryDelayMs } from "./retry.ts";
+import { type Condition, Late, Pause, retryDelayMs, watched } from "./retry.ts";
 import { SpoolFull } from "./spool/spool.ts";
 import type { StoreWriter } from "./store-writer.ts";
 
@@ -117,11 +117,15 @@ export class Placement<Patterns> {
   async #spool(lines: Lines, writing: Promise<readonly Settlement[]> | undefined): Promise<unknown> {
     const { overflow, storing, draining, spooling } = this.#options;
     try {
-      await overflow.take(lines, writing);
+      await watched(
+        () => overflow.take(lines, writing),
+        () => spooling.failed(new Late()),
+      );
       return undefined;
     } catch (error) {
       const isDrained = storing.failure === undefined && draining.failure === undefined;
-      if (!(error instanceof SpoolFull && isDrained)) spooling.failed(error);
+      if (error instanceof SpoolFull && isDrained) spooling.works();
+      else spooling.failed(error);
       return error;
     }
   }

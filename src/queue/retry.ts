@@ -72,7 +72,37 @@ export class Condition {
   }
 }
 
-/** Tries until it works, which `condition` is told; undefined if the pause is ended for good before. */
+/** What completes nothing for so long counts as failing. */
+const LATE_MS = 1_000;
+
+/** It may complete yet, and counts then. */
+export class Late extends Error {
+  override readonly name = "Late";
+  constructor() {
+    super("nothing has completed for a second");
+  }
+}
+
+/** `onLate`: the step has not come to its end for a second, and is waited for all the same. */
+export async function watched<T>(step: () => Promise<T>, onLate: () => void): Promise<T> {
+  let isOver = false;
+  const sayLate = () => {
+    if (!isOver) onLate();
+  };
+  // Our own stall is not the step's: the loop looks once more whether it has ended.
+  const late = setTimeout(() => setImmediate(sayLate), LATE_MS);
+  try {
+    return await step();
+  } finally {
+    isOver = true;
+    clearTimeout(late);
+  }
+}
+
+/**
+ * Tries until it works, which `condition` is told, as it is of an attempt that hangs; undefined if the pause is ended
+ * for good before.
+ */
 export async function insist<T>(
   step: () => Promise<T>,
   pause: Pause,
@@ -80,7 +110,7 @@ export async function insist<T>(
 ): Promise<T | undefined> {
   for (let failures = 1; !pause.isOver; failures += 1) {
     try {
-      const result = await step();
+      const result = await watched(step, () => condition.failed(new Late()));
       condition.works();
       return result;
     } catch (error) {

@@ -2,10 +2,7 @@ import { PatterndError } from "../errors.ts";
 import type { Lines } from "../pattern/lines.ts";
 import type { Outcome, Settlement } from "../pattern/settlement.ts";
 import { notStorable, type Parse, type Parsed, settlementsOf } from "./batch.ts";
-import type { Condition } from "./retry.ts";
-
-/** A store that completes nothing for so long counts as failing. */
-const LATE_MS = 1_000;
+import { type Condition, watched } from "./retry.ts";
 
 export interface StoreWriterOptions<Patterns> {
   /** Durable when it resolves: one outcome for each of the batch's patterns, which are used up, even by a failure. */
@@ -36,26 +33,19 @@ export class StoreWriter<Patterns> {
     parse: Parse<Patterns>,
     onLate: () => void = () => {},
   ): Promise<Settlement[]> {
-    let isAnswered = false;
     const sayLate = () => {
-      if (isAnswered) return;
       this.#condition.failed(
         new PatterndError("store_failed", "the store has completed nothing for a second"),
       );
       onLate();
     };
-    // Our own stall is not the store's: the loop looks once more whether it has answered.
-    const late = setTimeout(() => setImmediate(sayLate), LATE_MS);
     try {
-      const settlements = await this.#write(lines, parsed, parse);
+      const settlements = await watched(() => this.#write(lines, parsed, parse), sayLate);
       this.#condition.works();
       return settlements;
     } catch (error) {
       this.#condition.failed(error);
       throw error;
-    } finally {
-      isAnswered = true;
-      clearTimeout(late);
     }
   }
 

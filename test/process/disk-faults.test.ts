@@ -55,6 +55,28 @@ describe.each([
   });
 });
 
+test("a disk that hangs, the spool's too, stalls nobody, and loses nothing that it then completes", async () => {
+  const home = new Home();
+  const flag = join(home.folder, "hanging");
+  const env = faulty({ point: "^fsync (\\.ndjson|spool)$", while: flag, does: "hang" });
+  const daemon = await home.start({ backend: "filesystem", env });
+  const sender = new AckingSender("s", seeded(6));
+  await acknowledgements(sender, daemon.sockets.ingest, 3);
+  writeFileSync(flag, "");
+  const waiting = acknowledgements(sender, daemon.sockets.ingest, 10);
+  await daemon.event("spool.blocked");
+  await expect(send(daemon.sockets.ingest, [lines(taskLine())])).rejects.toThrow();
+  const { status, reasons } = await askHealth(daemon.sockets.query);
+  expect(status).toBe("degraded");
+  expect(reasons).toContain("lines can't be spooled: nothing has completed for a second");
+  rmSync(flag);
+  await daemon.event("spool.unblocked");
+  await waiting;
+  await expectAllKept(daemon, [sender]);
+  expect(await daemon.stop()).toBe(0);
+  await expectAllKept(await home.start({ backend: "filesystem" }), [sender]);
+});
+
 test("short writes are gone on with", async () => {
   const home = new Home();
   const flag = join(home.folder, "failing");

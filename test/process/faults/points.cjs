@@ -75,6 +75,12 @@ function at(point, call, half) {
   return result;
 }
 
+/** The same for calls that leave their thread free. */
+async function hangs(point) {
+  if (plan.does !== "hang") return;
+  while (reach(point) === "hang") await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
 fs.openSync = (file, ...rest) => {
   const fd = real.openSync(file, ...rest);
   paths.set(fd, String(file));
@@ -118,7 +124,11 @@ fs.promises.open = async (file, ...rest) => {
     ["truncate", "truncate"],
   ]) {
     const method = handle[name].bind(handle);
-    handle[name] = (...args) => at(nameOf(call, file), () => method(...args));
+    handle[name] = async (...args) => {
+      const point = nameOf(call, file);
+      await hangs(point);
+      return at(point, () => method(...args));
+    };
   }
   return handle;
 };
