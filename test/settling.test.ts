@@ -62,6 +62,22 @@ test("only who sent a rejected line waits for it, with all that it sends meanwhi
   expect(bad.settled).toHaveLength(4);
 });
 
+test("what waits is kept piece by piece, and its senders are told of it when all is kept", async () => {
+  const { settling, kept, waiting } = settlingWith();
+  const sender = new Recorder();
+  const texts = ["a", "b", "c", "d"].map((letter) => letter.repeat(600_000));
+  settling.add(by(sender, ...texts.map(rejected)));
+  for (const [count, isTold] of [
+    [2, false],
+    [4, true],
+  ] as const) {
+    waiting.shift()?.();
+    await new Promise(setImmediate);
+    expect([kept, sender.settled.length > 0]).toEqual([texts.slice(0, count), isTold]);
+  }
+  expect(waiting).toEqual([]);
+});
+
 test("what was kept already is not kept again, and waits for nobody", () => {
   const { settling, waiting } = settlingWith();
   const sender = new Recorder("replayed");

@@ -38,12 +38,6 @@ export function settlementsOf(
   });
 }
 
-export function rejectedAmong(settlements: readonly Settlement[]): RejectedLine[] {
-  const rejected: RejectedLine[] = [];
-  for (const settlement of settlements) if (settlement.kind === "rejected") rejected.push(settlement.line);
-  return rejected;
-}
-
 /** Those that are not refused. */
 export function acceptedLines(lines: Lines, { refused }: Pick<Parsed<unknown>, "refused">): Lines {
   return refused.size === 0 ? lines : Lines.of(acceptedOf([...lines], { refused }));

@@ -5,10 +5,10 @@
  */
 
 import { Lines } from "../pattern/lines.ts";
-import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Settlement } from "../pattern/settlement.ts";
-import { type Parse, rejectedAmong } from "./batch.ts";
+import type { Parse } from "./batch.ts";
 import type { Counts } from "./counts.ts";
+import { type KeepRejected, keepAmong } from "./keeping.ts";
 import { achieve, type Condition, insist, Pause } from "./retry.ts";
 import type { Spool, SpooledLines } from "./spool/spool.ts";
 import type { StoreWriter } from "./store-writer.ts";
@@ -23,7 +23,7 @@ export interface OverflowOptions<Patterns> {
   readonly maxBatch: number;
   /** Like `parse`, for lines that were accepted before: nothing is judged again. */
   readonly bind: Parse<Patterns>;
-  readonly keepRejected: (lines: readonly RejectedLine[]) => Promise<void>;
+  readonly keepRejected: KeepRejected;
   /** Whether rejected lines can be kept. */
   readonly rejecting: Condition;
   /** Whether lines leave the spool, but for the store's part in it. */
@@ -132,10 +132,8 @@ export class Overflow<Patterns> {
 
   async #settle(settlements: readonly Settlement[]): Promise<boolean> {
     const { counts, keepRejected, rejecting, draining } = this.#options;
-    const rejected = rejectedAmong(settlements);
-    const keep = () => keepRejected(rejected);
     const keeping = both(rejecting, draining);
-    if (rejected.length > 0 && !(await achieve(keep, this.#pause, keeping))) return false;
+    if (!(await keepAmong(settlements, keepRejected, this.#pause, keeping))) return false;
     for (const settlement of settlements) counts.unspool(settlement);
     return true;
   }

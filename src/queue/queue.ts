@@ -8,10 +8,10 @@
  * settling.ts says who waits for rejected ones. Nothing is dropped: senders are held back, or turned away, when there
  * is no place left.
  */
-import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Admission, Entry, Sender, Settlement } from "../pattern/settlement.ts";
 import type { Parse, Parsed } from "./batch.ts";
 import { Counts } from "./counts.ts";
+import type { KeepRejected } from "./keeping.ts";
 import { Overflow, type OverflowOptions } from "./overflow.ts";
 import { Placement } from "./placement.ts";
 import { Progress } from "./progress.ts";
@@ -36,8 +36,7 @@ export interface QueueOptions<Patterns>
   readonly maxBytes: number;
   readonly spool: Spool;
   readonly parse: Parse<Patterns>;
-  /** Durable when it resolves. */
-  readonly keepRejected: (lines: readonly RejectedLine[]) => Promise<void>;
+  readonly keepRejected: KeepRejected;
   readonly onNotCollected: (type: string) => void;
   readonly onSpooling: (spool: { lines: number; bytes: number }) => void;
   readonly onFailed: (part: Part, error: unknown) => void;

@@ -3,11 +3,10 @@
  * While rejected lines can't be kept, the senders of such lines wait, with all that they sent since: what a sender is
  * told is in the order of its lines. Nobody else waits.
  */
-import type { RejectedLine } from "../pattern/rejection.ts";
 import type { Sender, Settlement } from "../pattern/settlement.ts";
-import { rejectedAmong } from "./batch.ts";
+import { type KeepRejected, keepAmong } from "./keeping.ts";
 import { Progress } from "./progress.ts";
-import { achieve, type Condition, Pause } from "./retry.ts";
+import { type Condition, Pause } from "./retry.ts";
 
 /** Lines of one sender, in order, of which it is known what becomes of them. */
 export interface Decided {
@@ -18,8 +17,7 @@ export interface Decided {
 }
 
 export interface SettlingOptions {
-  /** Durable when it resolves. */
-  readonly keepRejected: (lines: readonly RejectedLine[]) => Promise<void>;
+  readonly keepRejected: KeepRejected;
   /** Whether rejected lines can be kept. */
   readonly rejecting: Pick<Condition, "failed" | "works">;
   /** Before the sender is told. */
@@ -81,9 +79,8 @@ export class Settling {
     while (this.#late.length > 0) {
       const lines = this.#late;
       this.#late = [];
-      const rejected = lines.filter(isToBeKept).flatMap(({ settlements }) => rejectedAmong(settlements));
-      const keep = () => keepRejected(rejected);
-      if (rejected.length > 0 && !(await achieve(keep, this.#pause, rejecting))) return;
+      const settlements = lines.filter(isToBeKept).flatMap((decided) => decided.settlements);
+      if (!(await keepAmong(settlements, keepRejected, this.#pause, rejecting))) return;
       this.#lateSenders = new Set(this.#late.map(({ sender }) => sender));
       this.#lateBytes -= bytesOf(lines);
       this.#settle(lines);

@@ -132,6 +132,19 @@ test("40 that send bad lines, and never read what is said of them", async () => 
   expect(await expectBalance(daemon)).toBe(0);
 });
 
+test("lines that take six times their room where they are kept", async () => {
+  const daemon = await new Home().start({ backend: "filesystem" });
+  const start = memory(daemon).now;
+  const crowd = await openMany(daemon, 8);
+  for (const socket of crowd) socket.resume();
+  const each = 150;
+  const bad = Buffer.from(`${HELLO}\n${`${"\u0001".repeat(60_000)}\n`.repeat(each)}`);
+  await Promise.all(crowd.map((socket) => write(socket, bad)));
+  await until(daemon, ({ lines: { rejected } }) => rejected === crowd.length * each);
+  // Two threads have them, each with garbage of its own: the one that parses, too.
+  expect(memory(daemon).peak).toBeLessThan(memoryBound(memoryBound(start, QUEUE_BYTES), QUEUE_BYTES));
+}, 60_000);
+
 test("a flood of bad lines from all sides holds no more than the queue may, and is few lines of log", async () => {
   const queue = { maxBytes: MIB };
   const daemon = await new Home().start({ backend: "filesystem", config: { queue } });
