@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import fs, { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import type { RejectedLine } from "../src/pattern/rejection.ts";
 import { type DroppedFile, RejectedLines } from "../src/queue/rejected/rejected.ts";
 
@@ -113,4 +114,35 @@ test("a folder that is not there yet has nothing to go", async () => {
   });
   await rejected.expire();
   expect(rejected.held).toEqual({ files: 0, bytes: 0 });
+});
+
+/** The files and folders that are synced by their handles, from now on to the end of the test. */
+function syncedByHandle(): string[] {
+  const { open } = fs.promises;
+  const synced: string[] = [];
+  Reflect.set(fs.promises, "open", async (...args: Parameters<typeof open>) => {
+    const handle = await open(...args);
+    const sync = handle.sync.bind(handle);
+    handle.sync = async () => {
+      await sync();
+      synced.push(String(args[0]));
+    };
+    return handle;
+  });
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    Reflect.set(fs.promises, "open", open);
+    syncBuiltinESMExports();
+  });
+  return synced;
+}
+
+test("a folder that had to be made is durable itself, with each that it is in", async () => {
+  const synced = syncedByHandle();
+  const made = join(folder, "state", "rejected");
+  const rejected = new RejectedLines({ folder: made, maxBytes: 1e6, days: 2, durability: "fsync" });
+  await rejected.keep([line(Buffer.from("x"))]);
+  expect(synced).toEqual([join(folder, "state"), folder, made]);
+  await rejected.keep([line(Buffer.from("y"))]);
+  expect(synced.slice(3)).toEqual([made]);
 });

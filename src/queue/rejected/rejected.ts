@@ -5,10 +5,11 @@
  * One process changes the folder, the one that holds the store, and in it one step at a time: nothing is appended
  * to a file that is about to be replaced.
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import type { RejectedLine } from "../../pattern/rejection.ts";
+import { makeFolder, syncFolder } from "../folders.ts";
 import { type DayFile, daysIn, openDay, pathOfDay, sizesOf } from "./day-files.ts";
 import { keptRecord } from "./kept-record.ts";
 import type { Range } from "./record-lines.ts";
@@ -124,7 +125,7 @@ export class RejectedLines {
     const time = this.#now().toISOString();
     const day = time.slice(0, 10);
     const text = lines.map((line) => JSON.stringify(keptRecord(line, time)) + NEWLINE).join("");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     await this.#makeRoom(day, Buffer.byteLength(text));
     const handle = await open(pathOfDay(folder, day), "a+", 0o600);
     try {
@@ -218,14 +219,5 @@ async function namesIn(folder: string): Promise<string[]> {
   } catch (error) {
     if (systemCode(error) === "ENOENT") return [];
     throw error;
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

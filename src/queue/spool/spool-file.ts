@@ -1,6 +1,7 @@
 /** The files of the spool: their names, the one that grows, and what a crash left of one. */
 import { type FileHandle, mkdir, open, readFile, rename, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder } from "../folders.ts";
 import { readRecords } from "./spool-record.ts";
 
 const FORM = /^(\d{10})(?:-(\d+)-(\d+))?\.spool$/;
@@ -129,13 +130,4 @@ export async function sealLeft(
 export async function asidePath(folder: string, name: string): Promise<string> {
   await mkdir(join(folder, ASIDE), { recursive: true, mode: 0o700 });
   return join(folder, ASIDE, `${new Date().toISOString()}-${name}`);
-}
-
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -9,6 +9,7 @@
 import { readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { systemCode } from "../../errors.ts";
+import { syncFolder } from "../folders.ts";
 import {
   asidePath,
   type CutTail,
@@ -17,7 +18,6 @@ import {
   parseName,
   type SealedFile,
   sealLeft,
-  syncFolder,
 } from "./spool-file.ts";
 import { readRecords, recordsOf } from "./spool-record.ts";
 
