@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import type { RejectedLine } from "../src/pattern/rejection.ts";
-import { type DroppedFile, RejectedLines } from "../src/queue/rejected/rejected.ts";
+import { type DroppedFile, type GoneFile, RejectedLines } from "../src/queue/rejected/rejected.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -80,14 +80,14 @@ test("is bounded: the oldest file goes first, and that is said", async () => {
       now: onDay(day),
       onDropped,
     });
-    await rejected.keep([line(Buffer.alloc(1_000, "x"))]);
+    await rejected.keep([line(Buffer.alloc(500, "x")), line(Buffer.alloc(500, "x"))]);
   }
   expect(readdirSync(folder).sort()).toEqual(["2026-11-21.ndjson", "2026-11-22.ndjson"]);
-  expect(dropped.map(({ file }) => file)).toEqual(["2026-11-20.ndjson"]);
+  expect(dropped).toEqual([{ file: "2026-11-20.ndjson", bytes: expect.any(Number), lines: 2 }]);
 });
 
 test("goes by age: files of days that are over for longer than that, and nothing else in the folder", async () => {
-  const expired: DroppedFile[] = [];
+  const expired: GoneFile[] = [];
   const kept = ["2026-11-20.ndjson", "2026-11-21.ndjson", "imports-2026-01-01T00-00-00.000Z.ndjson"];
   const old = ["2025-12-31.ndjson", "2026-11-19.ndjson"];
   for (const name of [...kept, ...old, "2026-11-20.ndjson.new"]) appendFileSync(join(folder, name), "{}\n");

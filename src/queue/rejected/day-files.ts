@@ -1,4 +1,5 @@
 /** The folder of rejected lines: a file for each UTC day, `YYYY-MM-DD.ndjson`. */
+import { createReadStream } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
@@ -6,6 +7,7 @@ import type { RejectedFilter } from "../../pattern/rejection.ts";
 import { isMeant, type KeptLine, parseKept } from "./kept-record.ts";
 import { linesBackwards, linesForwards, type Range, type RecordLine } from "./record-lines.ts";
 
+const NEWLINE = 10;
 const DAY_FORM = /^(\d{4}-\d{2}-\d{2})\.ndjson$/;
 
 /** A day's file, open for reading. What stands before `size` stays as it is for as long as the file does. */
@@ -39,6 +41,20 @@ export async function sizesOf(folder: string, days: readonly string[]): Promise<
       return there?.size ?? 0;
     }),
   );
+}
+
+/** How many lines a day's file holds; undefined if it can't be read. */
+export async function linesOf(folder: string, day: string): Promise<number | undefined> {
+  let lines = 0;
+  try {
+    const blocks: AsyncIterable<Buffer> = createReadStream(pathOfDay(folder, day));
+    for await (const block of blocks) {
+      for (let at = block.indexOf(NEWLINE); at !== -1; at = block.indexOf(NEWLINE, at + 1)) lines += 1;
+    }
+    return lines;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined if the file is not there (any more). */

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import type { RejectedLine } from "../../pattern/rejection.ts";
 import { makeFolder, syncFolder } from "../folders.ts";
-import { type DayFile, daysIn, openDay, pathOfDay, sizesOf } from "./day-files.ts";
+import { type DayFile, daysIn, linesOf, openDay, pathOfDay, sizesOf } from "./day-files.ts";
 import { keptRecord } from "./kept-record.ts";
 import type { Range } from "./record-lines.ts";
 
@@ -20,9 +20,14 @@ const NEWLINE = "\n";
 /** What a replacement is called until it is whole. */
 const UNFINISHED = /^\d{4}-\d{2}-\d{2}\.ndjson\.new$/;
 
-export interface DroppedFile {
+export interface GoneFile {
   readonly file: string;
   readonly bytes: number;
+}
+
+export interface DroppedFile extends GoneFile {
+  /** Undefined where the file could not be read. */
+  readonly lines: number | undefined;
 }
 
 export interface RejectedOptions {
@@ -34,7 +39,7 @@ export interface RejectedOptions {
   /** `maxBytes` was reached. */
   readonly onDropped?: (dropped: DroppedFile) => void;
   /** `days` were over. */
-  readonly onExpired?: (expired: DroppedFile) => void;
+  readonly onExpired?: (expired: GoneFile) => void;
   readonly now?: () => Date;
 }
 
@@ -151,9 +156,10 @@ export class RejectedLines {
     for (const [index, day] of days.entries()) {
       if (total + wanted <= maxBytes) return;
       const bytes = sizes[index] ?? 0;
+      const lines = await linesOf(folder, day);
       await unlink(pathOfDay(folder, day));
       total -= bytes;
-      onDropped?.({ file: `${day}.ndjson`, bytes });
+      onDropped?.({ file: `${day}.ndjson`, bytes, lines });
       if (day === current) return;
     }
   }
