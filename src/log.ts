@@ -27,7 +27,7 @@ export const LOG_EVENTS = {
   "job.stopped": "a run of deletion or compression ended as the daemon stops; the next start goes on with it",
   "flush.summary": "what a minute's work came to; nothing while there is none",
   "metrics.failed": "metrics.textfile can't be written; patternd keeps trying",
-  "outbox.failed": "the outbox can't be read; patternd keeps trying",
+  "outbox.failed": "the outbox, or a file in it, can't be taken in; patternd keeps trying",
   "outbox.refused": "an entry of the outbox is no plain file of an emitter's; it was moved aside",
   "outbox.taken": "a file of the outbox was taken in and removed",
   "pattern.forgotten":

@@ -4,7 +4,7 @@
  * every line is settled: a crash before that takes them in again, which changes nothing.
  */
 import { randomUUID } from "node:crypto";
-import { constants, type FSWatcher, watch } from "node:fs";
+import { constants, type FSWatcher, type Stats, watch } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
@@ -33,12 +33,17 @@ export interface OutboxOptions {
 
 export class Outbox {
   readonly #options: OutboxOptions;
+  /** Names that could not be taken in, with the reason. They are left alone until the next slow scan. */
+  readonly #failed = new Map<string, unknown>();
   /** Entries that can't be moved aside are said once. */
   readonly #stuck = new Set<string>();
+  /** Files that are stored but could not be removed: their lines are not put again. */
+  readonly #settled = new Map<string, Settled>();
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
   #isQueued = false;
+  #isSlow = false;
   #isStopped = false;
   #failure: unknown;
 
@@ -56,11 +61,14 @@ export class Outbox {
       // As many watches as the system allows are in use: the scan alone is slower, and does.
       this.#options.onFailed(error);
     }
-    this.#timer = setInterval(() => this.#scan(), SCAN_MS);
+    this.#timer = setInterval(() => {
+      this.#isSlow = true;
+      this.#scan();
+    }, SCAN_MS);
     this.#scan();
   }
 
-  /** Why it can't be read; undefined while it can. */
+  /** Why it, or a file in it, can't be taken in; undefined while all can. */
   get failure(): unknown {
     return this.#failure;
   }
@@ -90,28 +98,33 @@ export class Outbox {
 
   async #takeAll(): Promise<void> {
     const names = (await readdir(this.#options.path)).filter((name) => !name.startsWith(".")).sort();
+    const isSlow = this.#isSlow;
+    this.#isSlow = false;
+    if (isSlow) this.#forgetFailures(new Set(names));
     for (const name of names) {
       if (this.#isStopped) return;
-      if (this.#stuck.has(name)) continue;
+      if (this.#failed.has(name) || (this.#stuck.has(name) && !isSlow)) continue;
       try {
         await this.#take(name);
       } catch (error) {
-        this.#stuck.add(name);
-        this.#options.onFailed(error);
+        // What has gone meanwhile needs nobody.
+        if (systemCode(error) !== "ENOENT") this.#failed.set(name, error);
       }
     }
+    const [failure] = this.#failed.values();
+    if (failure !== undefined) throw failure;
+  }
+
+  #forgetFailures(there: ReadonlySet<string>): void {
+    this.#failed.clear();
+    for (const name of this.#stuck) if (!there.has(name)) this.#stuck.delete(name);
+    for (const name of this.#settled.keys()) if (!there.has(name)) this.#settled.delete(name);
   }
 
   async #take(name: string): Promise<void> {
     const path = join(this.#options.path, name);
-    let file: FileHandle;
-    try {
-      // Never through a link, and never waiting for the other end of a FIFO.
-      file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    } catch (error) {
-      if (systemCode(error) !== "ENOENT") await this.#refuse(name, messageOf(error));
-      return;
-    }
+    const file = await this.#open(name, path);
+    if (!file) return;
     try {
       const reason = await this.#objection(file);
       if (reason !== undefined) {
@@ -121,12 +134,30 @@ export class Outbox {
       const before = await file.stat();
       // Emitters rename whole files in. What somebody writes in place is left until it has stopped growing.
       if (before.size === 0 && Date.now() - before.mtimeMs < SCAN_MS) return;
-      const lines = await this.#read(file, before.size);
+      const settled = this.#settled.get(name);
+      const isSettled = settled !== undefined && isSame(settled.file, before);
+      const lines = isSettled ? settled.lines : await this.#read(file, before.size);
       if (lines === undefined || (await file.stat()).size !== before.size) return;
+      this.#settled.set(name, { file: before, lines });
       await unlink(path);
+      this.#settled.delete(name);
       this.#options.onTaken({ lines });
     } finally {
       await file.close();
+    }
+  }
+
+  /** Undefined for an entry that is refused. Rejects with an error that says nothing of the entry itself. */
+  async #open(name: string, path: string): Promise<FileHandle | undefined> {
+    try {
+      // Never through a link, and never waiting for the other end of a FIFO.
+      return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    } catch (error) {
+      // Where an entry can be looked at, EACCES means its own mode, not the folder's.
+      const entry = await lstat(path);
+      if (entry.isFile() && systemCode(error) !== "EACCES") throw error;
+      await this.#refuse(name, messageOf(error));
+      return undefined;
     }
   }
 
@@ -170,12 +201,25 @@ export class Outbox {
     try {
       await makePrivate(folder);
       await rename(join(this.#options.path, name), movedTo);
+      this.#stuck.delete(name);
     } catch {
+      if (this.#stuck.has(name)) return;
       this.#stuck.add(name);
       movedTo = undefined;
     }
     this.#options.onRefused({ name, reason, movedTo });
   }
+}
+
+interface Settled {
+  readonly file: Stats;
+  readonly lines: number;
+}
+
+function isSame(one: Stats, other: Stats): boolean {
+  return (
+    one.dev === other.dev && one.ino === other.ino && one.size === other.size && one.mtimeMs === other.mtimeMs
+  );
 }
 
 /** In a shared outbox another emitter could have made it, or put a link in its place: then nothing is moved. */

@@ -103,7 +103,7 @@ function aboutDaemon(
 }
 
 function troublesOf(outbox: Outbox | undefined): string[] {
-  return outbox?.failure === undefined ? [] : [`the outbox can't be read: ${messageOf(outbox.failure)}`];
+  return outbox?.failure === undefined ? [] : [`the outbox can't be taken in: ${messageOf(outbox.failure)}`];
 }
 
 function stateOf(reasons: readonly string[]): Pick<Health, "status" | "reasons"> {

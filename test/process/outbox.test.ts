@@ -15,6 +15,7 @@ import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { askHealth, askPattern, lines } from "./client.ts";
 import { BACKENDS, Home, PROGRAM } from "./daemon.ts";
+import { faulty } from "./faults/plan.ts";
 import { taskLine } from "./patterns.ts";
 
 function emit(home: Home, id: string): void {
@@ -89,9 +90,45 @@ test("an outbox that can't be read is said once, and the daemon is degraded unti
   writeFileSync(outbox, "");
   expect(await daemon.event("outbox.failed")).toMatchObject({ level: "error", system: "ENOTDIR" });
   const { status, reasons } = await askHealth(daemon.sockets.query);
-  expect([status, reasons]).toEqual(["degraded", [expect.stringContaining("the outbox can't be read")]]);
+  expect([status, reasons]).toEqual(["degraded", [expect.stringContaining("the outbox can't be taken in")]]);
   rmSync(outbox);
   renameSync(`${outbox}.away`, outbox);
   while ((await askHealth(daemon.sockets.query)).status !== "ready") await setTimeout(20);
   expect(daemon.log.filter(({ event }) => event === "outbox.failed")).toHaveLength(1);
+});
+
+test.each([
+  ["opened", "open", "EMFILE", 0],
+  ["read", "read", "EIO", 0],
+  ["removed once it is stored", "remove", "EACCES", 2],
+] as const)("a file that can't be %s stays, and is tried again", async (_, call, does, stored) => {
+  const home = new Home();
+  const flag = join(home.folder, "failing");
+  writeFileSync(flag, "");
+  const env = faulty({ point: `^${call} outbox$`, while: flag, does });
+  const daemon = await home.start({ backend: "filesystem", env });
+  const outbox = join(home.state, "outbox");
+  const leave = (name: string, ...left: string[]) => {
+    writeFileSync(join(outbox, `.${name}`), lines(...left));
+    renameSync(join(outbox, `.${name}`), join(outbox, name));
+  };
+  leave("0.ndjson", taskLine({ id: "left" }), "[]");
+  expect(await daemon.event("outbox.failed")).toMatchObject({ level: "error", system: does });
+  expect(readdirSync(outbox)).toEqual(["0.ndjson"]);
+  expect(await askHealth(daemon.sockets.query)).toMatchObject({
+    status: "degraded",
+    reasons: [expect.stringMatching(`^the outbox can't be taken in: ${does}`)],
+    lines: { from_outbox: stored },
+  });
+  rmSync(flag);
+  // Others are taken in meanwhile, without a new attempt at the one that failed.
+  leave("1.ndjson", taskLine({ id: "later" }));
+  await daemon.event("outbox.taken", ({ lines: count }) => count === 1);
+  await daemon.event("outbox.taken", ({ lines: count }) => count === 2);
+  expect(await askPattern(daemon.sockets.query, "left")).toBeDefined();
+  while ((await askHealth(daemon.sockets.query)).status !== "ready") await setTimeout(20);
+  expect((await askHealth(daemon.sockets.query)).lines).toMatchObject({ from_outbox: 3, rejected: 1 });
+  expect(readdirSync(outbox)).toEqual([]);
+  expect(daemon.log.filter(({ event }) => event === "outbox.failed")).toHaveLength(1);
+  expect(daemon.log.filter(({ event }) => event === "outbox.refused")).toEqual([]);
 });

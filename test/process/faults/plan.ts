@@ -13,7 +13,7 @@ export type Plan =
       readonly point: string;
       readonly while: string;
       /** `hang`: does not return so long. */
-      readonly does: "EIO" | "EIO half" | "ENOSPC" | "short" | "hang";
+      readonly does: "EACCES" | "EIO" | "EIO half" | "EMFILE" | "ENOSPC" | "short" | "hang";
     };
 
 export const KILLS = ["kill before", "kill half", "kill after"] as const;

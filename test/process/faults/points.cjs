@@ -15,13 +15,13 @@ const paths = new Map();
 const reached = new Map();
 
 const KINDS = [
+  [/[\\/]outbox([\\/]|$)/, "outbox"],
   [/\.ndjson\.gz(\.new)?$/, ".gz"],
   [/\.ndjson$/, ".ndjson"],
   [/\.index$/, ".index"],
   [/\.replaced(\.new)?$/, ".replaced"],
   [/store\.json(\.new)?$/, "store.json"],
   [/spool/, "spool"],
-  [/outbox/, "outbox"],
 ];
 
 function nameOf(call, target) {
@@ -114,7 +114,9 @@ for (const [call, name] of [
 
 const openHandle = fs.promises.open;
 fs.promises.open = async (file, ...rest) => {
-  const handle = await openHandle(file, ...rest);
+  const opening = () => openHandle(file, ...rest);
+  // As with reading: nothing changes.
+  const handle = await (plan.while === undefined ? opening() : at(nameOf("open", file), opening));
   for (const [call, name] of [
     ["write", "appendFile"],
     ["write", "write"],
@@ -122,6 +124,7 @@ fs.promises.open = async (file, ...rest) => {
     ["fsync", "datasync"],
     ["fsync", "sync"],
     ["truncate", "truncate"],
+    ...(plan.while === undefined ? [] : [["read", "read"]]),
   ]) {
     const method = handle[name].bind(handle);
     handle[name] = async (...args) => {
