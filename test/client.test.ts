@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { parseMoment } from "../src/cli/moment.ts";
@@ -12,6 +12,23 @@ import { localTimestamp, surroundings } from "../src/client/surroundings.ts";
 import { valueOffset } from "../src/client/value-offset.ts";
 import { parseTimestamp, writeInstant } from "../src/pattern/timestamp.ts";
 import { Zone } from "../src/pattern/zone.ts";
+import { whileFailing } from "./failing-calls.ts";
+
+/** A folder that this process may add to, but not read; until what is returned is called. */
+function enterUnreadable(path: string): () => void {
+  mkdirSync(path);
+  const isRoot = process.getuid?.() === 0;
+  // Root may do everything.
+  chmodSync(path, isRoot ? 0o733 : 0o300);
+  chmodSync(dirname(path), 0o711);
+  if (isRoot) process.seteuid?.(65_534);
+  const leave = () => {
+    if (isRoot) process.seteuid?.(0);
+    else chmodSync(path, 0o700);
+  };
+  onTestFinished(leave);
+  return leave;
+}
 
 const ABOUT = { host: "h", project_name: "p", git_branch: "b", session_id: "s" };
 
@@ -163,6 +180,43 @@ test("times as people write them", () => {
   expect(ms("today", "end")).toBe(new Date(2026, 2, 11).getTime() - 1);
   expect(ms("yesterday")).toBe(new Date(2026, 2, 9).getTime());
   for (const text of ["tomorrow", "2 h", "h", "-2h", "2026-02-30", ""]) expect(ms(text)).toBeUndefined();
+});
+
+test("what is left survives a power cut, with its name and those of the folders that were made for it", async () => {
+  const folder = temporaryFolder();
+  const path = join(folder, "deep", "outbox");
+  const steps: string[] = [];
+  const nameOf = (target: unknown) =>
+    relative(folder, typeof target === "number" ? readlinkSync(`/proc/self/fd/${target}`) : String(target));
+  const leave = async () =>
+    whileFailing(
+      (call, _, target) => {
+        if (call === "fsyncSync" || call === "renameSync") steps.push(`${call} ${nameOf(target)}`);
+        return false;
+      },
+      async () => relative(path, leaveInOutbox({ path, maxBytes: 1 << 20 }, Buffer.from("{}\n"))),
+    );
+  const first = `deep/outbox/.${(await leave()).replace("ndjson", "tmp")}`;
+  expect(steps.splice(0)).toEqual([
+    `fsyncSync ${first}`,
+    `renameSync ${first}`,
+    "fsyncSync deep/outbox",
+    "fsyncSync deep",
+    "fsyncSync ",
+  ]);
+  await leave();
+  expect(steps.slice(2)).toEqual(["fsyncSync deep/outbox"]);
+  await expect(
+    whileFailing((call, _, target) => call === "fsyncSync" && nameOf(target) === "deep/outbox", leave),
+  ).rejects.toMatchObject({ code: "outbox_unusable" });
+});
+
+test("who may add to an outbox, but not read it, leaves things there all the same", () => {
+  const path = join(temporaryFolder(), "outbox");
+  const entered = enterUnreadable(path);
+  expect(leaveInOutbox({ path, maxBytes: 1 << 20 }, Buffer.from("{}\n"))).toContain(path);
+  entered();
+  expect(readdirSync(path)).toHaveLength(1);
 });
 
 test("an outbox takes what fits, and leaves nothing unfinished when it does not", () => {

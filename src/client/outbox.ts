@@ -33,7 +33,8 @@ export interface Outbox {
  * Leaves the lines for a daemon to take in. What is there survives the end of this process; the file appears whole
  * or not at all.
  *
- * @param isDurable whether it also survives a power cut, for which the caller waits.
+ * @param isDurable whether it also survives a power cut, for which the caller waits. In a folder that the caller may
+ * not read, only its content does: the name is the system's to write.
  * @returns the file.
  * @throws PatterndError `outbox_full`, `outbox_unusable`.
  */
@@ -46,12 +47,13 @@ export function leaveInOutbox(
   const unfinished = join(path, `.${id}.tmp`);
   const file = join(path, `${id}.ndjson`);
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    const made = mkdirSync(path, { recursive: true, mode: 0o700 });
     const held = heldBytes(path);
     if (held + lines.length > maxBytes) {
       throw new PatterndError("outbox_full", `the outbox ${path} holds ${held} of at most ${maxBytes} bytes`);
     }
     publish(unfinished, file, lines, isDurable);
+    if (isDurable) syncNames(path, made);
     return file;
   } catch (error) {
     if (error instanceof PatterndError) throw error;
@@ -89,6 +91,29 @@ function publish(unfinished: string, file: string, bytes: Uint8Array, isDurable:
   } catch (error) {
     rmSync(unfinished, { force: true });
     throw error;
+  }
+}
+
+/** A file's fsync does not cover its name, nor the names of the folders that were made for it. */
+function syncNames(folder: string, firstMade: string | undefined): void {
+  syncFolder(folder);
+  if (firstMade === undefined) return;
+  for (let made = folder; made.length >= firstMade.length; made = dirname(made)) syncFolder(dirname(made));
+}
+
+function syncFolder(folder: string): void {
+  let fd: number;
+  try {
+    fd = openSync(folder, "r");
+  } catch (error) {
+    // Who may not read a folder can't sync it, and the system daemon's outbox is read by that daemon alone.
+    if (systemCode(error) === "EACCES") return;
+    throw error;
+  }
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
