@@ -28,7 +28,8 @@ export const LOG_EVENTS = {
   "flush.summary": "what a minute's work came to; nothing while there is none",
   "metrics.failed": "metrics.textfile can't be written; patternd keeps trying",
   "outbox.failed": "the outbox, or a file in it, can't be taken in; patternd keeps trying",
-  "outbox.refused": "an entry of the outbox is no plain file of an emitter's; it was moved aside",
+  "outbox.refused":
+    "an entry of the outbox is no plain file of an emitter's and was moved aside, or was never finished and was removed",
   "outbox.taken": "a file of the outbox was taken in and removed",
   "pattern.forgotten":
     "patterns were removed for good on demand, here in numbers; their ids are refused from now on",

@@ -18,6 +18,9 @@ import { UnfinishedBudget } from "./unfinished.ts";
 const SCAN_MS = 10_000;
 const CHUNK_BYTES = 256 * 1024;
 const ASIDE = ".aside";
+/** What emitters call a file until it is whole. One that is as old as this has lost its emitter. */
+const UNFINISHED = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+const ABANDONED_MS = 3_600_000;
 
 export interface OutboxOptions {
   readonly path: string;
@@ -26,7 +29,7 @@ export interface OutboxOptions {
   readonly maxLineBytes: number;
   readonly sink: Sink;
   readonly onTaken: (file: { lines: number }) => void;
-  /** An entry that is not taken in, and where it was moved to; undefined if it could not even be moved. */
+  /** An entry that is not taken in, and where it was moved to; undefined if it was removed, or could not be moved. */
   readonly onRefused: (entry: { name: string; reason: string; movedTo: string | undefined }) => void;
   readonly onFailed: (error: unknown) => void;
 }
@@ -43,7 +46,7 @@ export class Outbox {
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
   #isQueued = false;
-  #isSlow = false;
+  #isSlow = true;
   #isStopped = false;
   #failure: unknown;
 
@@ -97,7 +100,7 @@ export class Outbox {
   }
 
   async #takeAll(): Promise<void> {
-    const names = (await readdir(this.#options.path)).filter((name) => !name.startsWith(".")).sort();
+    const names = (await readdir(this.#options.path)).sort();
     const isSlow = this.#isSlow;
     this.#isSlow = false;
     if (isSlow) this.#forgetFailures(new Set(names));
@@ -105,7 +108,8 @@ export class Outbox {
       if (this.#isStopped) return;
       if (this.#failed.has(name) || (this.#stuck.has(name) && !isSlow)) continue;
       try {
-        await this.#take(name);
+        if (!name.startsWith(".")) await this.#take(name);
+        else if (isSlow && UNFINISHED.test(name)) await this.#removeAbandoned(name);
       } catch (error) {
         // What has gone meanwhile needs nobody.
         if (systemCode(error) !== "ENOENT") this.#failed.set(name, error);
@@ -193,6 +197,15 @@ export class Outbox {
     put(framer.end());
     await emission.settled();
     return emission.lines;
+  }
+
+  /** Nobody was told that it is safe, and it would count against the folder's bound for ever. */
+  async #removeAbandoned(name: string): Promise<void> {
+    const path = join(this.#options.path, name);
+    const entry = await lstat(path);
+    if (entry.isDirectory() || Date.now() - entry.mtimeMs < ABANDONED_MS) return;
+    await unlink(path);
+    this.#options.onRefused({ name, reason: "it was never finished, and is removed", movedTo: undefined });
   }
 
   async #refuse(name: string, reason: string): Promise<void> {

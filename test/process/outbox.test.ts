@@ -1,5 +1,5 @@
 /** What emitters left while no daemon answered is taken in, once; anything else in the folder is not followed. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   linkSync,
   mkdirSync,
@@ -8,28 +8,21 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { SCRIPT, TASK } from "../shell-emitter.ts";
 import { askHealth, askPattern, lines } from "./client.ts";
 import { BACKENDS, Home, PROGRAM } from "./daemon.ts";
 import { faulty } from "./faults/plan.ts";
 import { taskLine } from "./patterns.ts";
 
-function emit(home: Home, id: string): void {
-  const flags = [
-    "--type",
-    "agent_usage",
-    "--id",
-    id,
-    "agent_type=a",
-    "task_type=b",
-    "success:=true",
-    "duration_ms:=1",
-  ];
-  execFileSync(process.execPath, [PROGRAM, "emit", ...flags], { env: home.env });
+function emit(home: Home, id: string, env: Record<string, string> = {}): void {
+  const command = [PROGRAM, "emit", "--id", id, ...TASK];
+  execFileSync(process.execPath, command, { env: { ...home.env, ...env } });
 }
 
 for (const backend of BACKENDS) {
@@ -95,6 +88,28 @@ test("an outbox that can't be read is said once, and the daemon is degraded unti
   renameSync(`${outbox}.away`, outbox);
   while ((await askHealth(daemon.sockets.query)).status !== "ready") await setTimeout(20);
   expect(daemon.log.filter(({ event }) => event === "outbox.failed")).toHaveLength(1);
+});
+
+test("what killed emitters left unfinished is removed after an hour", async () => {
+  const home = new Home();
+  const outbox = join(home.state, "outbox");
+  const unfinished = () => readdirSync(outbox).map((name) => join(outbox, name));
+  const kill = faulty({ point: "^rename outbox$", nth: 1, does: "kill before" });
+  expect(() => emit(home, "killed", kill)).toThrow();
+  const bin = join(home.folder, "bin");
+  mkdirSync(bin);
+  writeFileSync(join(bin, "mv"), "#!/bin/sh\nkill -9 $PPID\n", { mode: 0o700 });
+  const env = { ...home.env, PATH: `${bin}:${home.env.PATH}` };
+  expect(spawnSync("sh", [SCRIPT, ...TASK], { env }).signal).toBe("SIGKILL");
+  expect(unfinished()).toHaveLength(2);
+  const before = Date.now() / 1000 - 3_600;
+  for (const file of unfinished()) utimesSync(file, before, before);
+  spawnSync("sh", [SCRIPT, ...TASK], { env });
+  const daemon = await home.start({ backend: "filesystem" });
+  const refused = () => daemon.log.filter(({ event }) => event === "outbox.refused");
+  await daemon.event("outbox.refused", () => refused().length === 2);
+  expect(refused()).toMatchObject([{ reason: expect.stringContaining("never finished") }, {}]);
+  expect(unfinished()).toHaveLength(1);
 });
 
 test.each([
