@@ -13,6 +13,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   writeFileSync,
 } from "node:fs";
@@ -22,10 +23,12 @@ import { configFiles, type Environment, homeFolder } from "../config/places.ts";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+/** A tenth of the disk stays free of what nobody can count, but not more than this. */
+const MOST_SPARE_BYTES = 4 * 1024 ** 3;
 
 export interface Outbox {
   readonly path: string;
-  /** Most bytes in the folder. */
+  /** Most bytes in the folder. Where it can't be listed: at least as many stay free on its disk. */
   readonly maxBytes: number;
 }
 
@@ -48,10 +51,7 @@ export function leaveInOutbox(
   const file = join(path, `${id}.ndjson`);
   try {
     const made = mkdirSync(path, { recursive: true, mode: 0o700 });
-    const held = heldBytes(path);
-    if (held + lines.length > maxBytes) {
-      throw new PatterndError("outbox_full", `the outbox ${path} holds ${held} of at most ${maxBytes} bytes`);
-    }
+    checkRoom({ path, maxBytes }, lines.length);
     publish(unfinished, file, lines, isDurable);
     if (isDurable) syncNames(path, made);
     return file;
@@ -122,14 +122,32 @@ function isShared(folder: string): boolean {
   return uid !== process.getuid?.() && (mode & 0o020) !== 0;
 }
 
-/** Space on the disk: small files take more of it than their bytes. */
-function heldBytes(folder: string): number {
+/** @throws PatterndError `outbox_full` */
+function checkRoom({ path, maxBytes }: Outbox, wanted: number): void {
+  const held = heldBytes(path);
+  if ((held ?? 0) + wanted > maxBytes) {
+    throw new PatterndError(
+      "outbox_full",
+      `the outbox ${path} holds ${held ?? 0} of at most ${maxBytes} bytes`,
+    );
+  }
+  if (held !== undefined) return;
+  const { bsize, bavail, blocks, ffree, files } = statfsSync(path);
+  const spare = Math.max(maxBytes, Math.min((bsize * blocks) / 10, MOST_SPARE_BYTES));
+  if (bsize * bavail - wanted >= spare && ffree >= files / 10) return;
+  const message = `the outbox ${path} can't be listed, and its disk has only ${bsize * bavail} bytes and ${ffree} files left`;
+  const hint = "Start the daemon, which takes the outbox in, or make room on the disk.";
+  throw new PatterndError("outbox_full", message, { hint });
+}
+
+/** Space on the disk: small files take more of it than their bytes. Undefined for a folder that can't be listed. */
+function heldBytes(folder: string): number | undefined {
   let names: string[];
   try {
     names = readdirSync(folder);
   } catch (error) {
-    // The system daemon's outbox may be written to by many, but listed only by the daemon, which bounds it.
-    if (systemCode(error) === "EACCES") return 0;
+    // The system daemon's outbox may be written to by many, but listed only by the daemon.
+    if (systemCode(error) === "EACCES") return undefined;
     throw error;
   }
   let bytes = 0;

@@ -137,7 +137,11 @@ const outbox = section(
       null,
       "Folder where emitters leave patterns when no daemon answers. null: outbox in the state folder.",
     ),
-    maxBytes: option(integer(0), 64 * MiB, "Most bytes in that folder."),
+    maxBytes: option(
+      integer(0),
+      64 * MiB,
+      "Most bytes in that folder. Emitters that may not list it leave as many bytes of its disk free, and a tenth of it (4 GiB at most).",
+    ),
   },
   "Patterns left for a daemon that was not there.",
 );
