@@ -54,9 +54,13 @@ export class Outbox {
     this.#options = options;
   }
 
-  /** Resolves when the folder is there and watched; what is in it is taken in from then on. */
+  /**
+   * Resolves when the folder is there and watched; what is in it is taken in from then on.
+   *
+   * @throws PatterndError `outbox_unusable`.
+   */
   async start(): Promise<void> {
-    await mkdir(this.#options.path, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#options.path);
     try {
       this.#watcher = watch(this.#options.path, () => this.#scan());
       this.#watcher.on("error", this.#options.onFailed);
@@ -221,6 +225,15 @@ export class Outbox {
       movedTo = undefined;
     }
     this.#options.onRefused({ name, reason, movedTo });
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const message = `the outbox ${path} can't be made: ${messageOf(error)}`;
+    throw new PatterndError("outbox_unusable", message, { cause: error });
   }
 }
 

@@ -90,6 +90,18 @@ test("an outbox that can't be read is said once, and the daemon is degraded unti
   expect(daemon.log.filter(({ event }) => event === "outbox.failed")).toHaveLength(1);
 });
 
+test("an outbox that can't be made keeps the daemon from starting, with a code of its own", async () => {
+  const home = new Home();
+  writeFileSync(join(home.folder, "in the way"), "");
+  const path = join(home.folder, "in the way", "outbox");
+  const daemon = home.launch({ backend: "filesystem", config: { outbox: { path } } });
+  expect(await daemon.exited).toBe(1);
+  expect(daemon.log.find(({ event }) => event === "daemon.failed")).toMatchObject({
+    code: "outbox_unusable",
+    error: expect.stringContaining(path),
+  });
+});
+
 test("what killed emitters left unfinished is removed after an hour", async () => {
   const home = new Home();
   const outbox = join(home.state, "outbox");
