@@ -118,23 +118,13 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (backend) => {
     );
     await world.run(["import", source, "--config", world.config]);
 
-    const forgotten = await world.run([
-      "forget",
-      "--session",
-      "gone",
-      "--yes",
-      "--json",
-      "--config",
-      world.config,
-    ]);
+    const asked = ["--session", "gone", "--json", "--config", world.config];
+    const sums = { patterns: 2, rejected: 1, outbox: 1, aside: 0 };
+    const planned = await world.run(["forget", ...asked, "--dry-run"]);
+    expect(JSON.parse(planned.stdout)).toEqual({ dry_run: true, ...sums });
+    const forgotten = await world.run(["forget", ...asked, "--yes"]);
     expect(forgotten.stderr).toContain(`no daemon answers; working on ${backend} store`);
-    expect(JSON.parse(forgotten.stdout)).toEqual({
-      dry_run: false,
-      patterns: 2,
-      rejected: 1,
-      outbox: 1,
-      aside: 0,
-    });
+    expect(JSON.parse(forgotten.stdout)).toEqual({ dry_run: false, ...sums });
     expect(holding(world)).toEqual([]);
     const next = await world.start("--config", world.config);
     await next.logged("outbox.taken");

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
@@ -173,6 +173,31 @@ test("faults in optional fields are kept as they are, others are refused and kep
     { source: `${source}:5`, line: '{"pattern_id":' },
   ]);
   expect(kept_in.startsWith(join(world.folder, "state/patternd/rejected/imports-"))).toBe(true);
+});
+
+test("what an import refused is seen, sent again and removed like any rejected line", async () => {
+  const world = createWorld();
+  const config = join(world.folder, "config", "patternd", "config.json");
+  const asked = async (...args: string[]) => linesOf((await world.run(["rejected", ...args])).stdout);
+  const review = JSON.stringify({
+    pattern_id: "review",
+    pattern_type: "code_review",
+    timestamp: "2026-05-01T10:00:00Z",
+    data: {},
+  });
+  const source = sourceFile(world, "in.ndjson", `no JSON\n${review}\n`);
+  const { kept_in = "" } = await imported(world, source);
+  const listed = (await asked("list", "--json")).map((text) => JSON.parse(text));
+  expect(listed).toMatchObject([{ source: `${source}:2` }, { source: `${source}:1`, line: "no JSON" }]);
+  expect(JSON.parse((await asked("show", listed[1].record, "--json")).join(""))).toEqual(listed[1]);
+  mkdirSync(dirname(config), { recursive: true });
+  writeFileSync(config, JSON.stringify({ types: { code_review: {} } }));
+  expect(await asked("replay")).toEqual([
+    expect.stringContaining("2 rejected lines: 1 stored; still kept: 1"),
+  ]);
+  expect(await queried(world)).toEqual([review]);
+  expect(await asked("purge", "--yes")).toEqual([expect.stringMatching(/^removed 1 rejected line, /)]);
+  expect(existsSync(kept_in)).toBe(false);
 });
 
 test("a folder holds what it holds: packed files, cut ones, stores of ours, anything else", async () => {

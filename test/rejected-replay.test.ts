@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { RejectedFilter } from "../src/pattern/rejection.ts";
 import { keptNewestFirst } from "../src/queue/rejected/day-files.ts";
 import type { Judge } from "../src/queue/rejected/judges.ts";
+import { keptRecord } from "../src/queue/rejected/kept-record.ts";
 import { RejectedReview } from "../src/queue/rejected/replay.ts";
 import { allIn, LINE_BYTES, line, newFolder, openAt, storing, textsOf } from "./rejected-fixture.ts";
 
@@ -37,6 +38,26 @@ test("what is stored now leaves the files, the rest stays once, in place and una
   const again = await review.replay({}, storing(stored, accepts), false);
   expect(again).toMatchObject({ lines: 3, stored: 0, rejected: 3 });
   expect(await allIn(folder)).toEqual(before);
+});
+
+test("what imports refused stands between the other lines of its day, in the order of time", async () => {
+  const folder = newFolder();
+  const keepAt = (time: string, text: string) => openAt(folder, `2026-11-${time}Z`).keep([line(text)]);
+  const importAt = (time: string, ...texts: string[]) => {
+    const records = texts.map((text) => JSON.stringify(keptRecord(line(text), `2026-11-${time}Z`)));
+    const name = `imports-2026-11-${time.replaceAll(":", "-")}Z.ndjson`;
+    appendFileSync(join(folder, name), records.map((record) => `${record}\n`).join(""));
+  };
+  importAt("21T23:00:00.000", "a");
+  await keepAt("22T08:00:00.000", "b");
+  importAt("22T09:00:00.000", "c", "d");
+  importAt("22T10:00:00.000", "e");
+  await keepAt("22T11:00:00.000", "f");
+  importAt("22T12:00:00.000", "g");
+  importAt("23T01:00:00.000", "h");
+  expect(textsOf(await allIn(folder)).join("")).toBe("hgfedcba");
+  const until = { until: at("2026-11-22T09:30:00Z") };
+  expect(textsOf(await allIn(folder, until)).join("")).toBe("dcba");
 });
 
 test("a file of which nothing is left goes", async () => {

@@ -86,11 +86,34 @@ test("is bounded: the oldest file goes first, and that is said", async () => {
   expect(dropped).toEqual([{ file: "2026-11-20.ndjson", bytes: expect.any(Number), lines: 2 }]);
 });
 
+test("what imports refused is within the bound, too: the oldest goes first, also when no line is refused", async () => {
+  const dropped: DroppedFile[] = [];
+  const imported = ["21T09-00-00.000Z", "22T09-00-00.000Z"].map((time) => `imports-2026-11-${time}.ndjson`);
+  for (const name of ["2026-11-20.ndjson", ...imported])
+    appendFileSync(join(folder, name), "x".repeat(1_000));
+  const rejected = new RejectedLines({
+    folder,
+    maxBytes: 2_500,
+    days: 30,
+    durability: "os",
+    now: onDay("2026-11-22"),
+    onDropped: (file) => dropped.push(file),
+  });
+  await rejected.expire();
+  expect(dropped.splice(0)).toEqual([{ file: "2026-11-20.ndjson", bytes: 1_000, lines: 0 }]);
+  expect(rejected.held).toEqual({ files: 2, bytes: 2_000 });
+  await rejected.keep([line(Buffer.alloc(1_000, "x"))]);
+  expect(dropped).toEqual([{ file: imported[0], bytes: 1_000, lines: 0 }]);
+  expect(readdirSync(folder)).toEqual(["2026-11-22.ndjson", imported[1]]);
+});
+
 test("goes by age: files of days that are over for longer than that, and nothing else in the folder", async () => {
   const expired: GoneFile[] = [];
-  const kept = ["2026-11-20.ndjson", "2026-11-21.ndjson", "imports-2026-01-01T00-00-00.000Z.ndjson"];
-  const old = ["2025-12-31.ndjson", "2026-11-19.ndjson"];
-  for (const name of [...kept, ...old, "2026-11-20.ndjson.new"]) appendFileSync(join(folder, name), "{}\n");
+  const imported = (time: string) => `imports-${time}.ndjson`;
+  const kept = ["2026-11-20.ndjson", imported("2026-11-20T00-00-00.000Z"), imported("mine")];
+  const old = ["2025-12-31.ndjson", imported("2026-11-19T23-59-59.999Z"), "2026-11-19.ndjson"];
+  const unfinished = ["2026-11-20.ndjson.new", `${kept[1]}.new`];
+  for (const name of [...kept, ...old, ...unfinished]) appendFileSync(join(folder, name), "{}\n");
   const rejected = new RejectedLines({
     folder,
     maxBytes: 1e6,

@@ -32,6 +32,8 @@ export type ValidateAnswer = v.InferOutput<typeof validateSchema>;
 /** The code may be another version's. */
 const keptSchema = v.object({
   record: text,
+  /** Of what an import refused: where it came from. */
+  source: maybe,
   time: text,
   ...said,
   code: text,

@@ -68,7 +68,11 @@ export async function forget(parts: Parts, { ids, filter }: Wanted, isDry: boole
   );
   const sum = (files: readonly string[], meant: IsMeant) =>
     files.reduce((lines, file) => lines + forgetIn(file, meant, isDry), 0);
-  const imports = sum(filesIn(places.rejected, /^imports-.*\.ndjson$/), (record) => isMeant(lineIn(record)));
+  // Records that a killed import did not finish are nobody's to read, but here they hold what is meant.
+  const imports = sum(
+    filesIn(places.rejected, /^imports-.*\.ndjson$/),
+    (record) => !parseKept(record) && isMeant(record),
+  );
   return {
     dry_run: isDry,
     patterns,
@@ -112,9 +116,4 @@ async function countOf(store: Parts["store"], ids: readonly string[]): Promise<n
 
 async function forgetAll(store: Parts["store"], ids: readonly string[]): Promise<number> {
   return ids.length === 0 ? 0 : store.forget(ids);
-}
-
-/** What an import kept is a record with the line in it. */
-function lineIn(record: Buffer): Buffer {
-  return parseKept(record)?.bytes ?? record;
 }

@@ -1,4 +1,7 @@
-/** The folder of rejected lines: a file for each UTC day, `YYYY-MM-DD.ndjson`. */
+/**
+ * The folder of rejected lines: a file for each UTC day, `YYYY-MM-DD.ndjson`, and one for each import that refused any,
+ * `imports-YYYY-MM-DDT….ndjson`. Here a day is either one's name without the end.
+ */
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +11,10 @@ import { isMeant, type KeptLine, parseKept } from "./kept-record.ts";
 import { linesBackwards, linesForwards, type Range, type RecordLine } from "./record-lines.ts";
 
 const NEWLINE = 10;
-const DAY_FORM = /^(\d{4}-\d{2}-\d{2})\.ndjson$/;
+const IMPORT = "imports-";
+const DAY_FORM = /^(\d{4}-\d{2}-\d{2}|imports-\d{4}-\d{2}-\d{2}T[\d.-]+Z)\.ndjson$/;
+/** What a replacement is called until it is whole. */
+const UNFINISHED_FORM = /^(imports-)?\d{4}-\d{2}-\d{2}(T[\d.-]+Z)?\.ndjson\.new$/;
 
 /** A day's file, open for reading. What stands before `size` stays as it is for as long as the file does. */
 export interface DayFile {
@@ -18,11 +24,22 @@ export interface DayFile {
   readonly size: number;
 }
 
-/** The days with a file, oldest first; none if there is no folder. */
+/** `YYYY-MM-DD` */
+export function dateOf(day: string): string {
+  return day.replace(IMPORT, "").slice(0, "YYYY-MM-DD".length);
+}
+
+export function isUnfinished(name: string): boolean {
+  return UNFINISHED_FORM.test(name);
+}
+
+/** The days with a file, oldest first, a date's imports before its other lines; none if there is no folder. */
 export async function daysIn(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
-    return names.flatMap((name) => DAY_FORM.exec(name)?.[1] ?? []).sort();
+    const days = names.flatMap((name) => DAY_FORM.exec(name)?.[1] ?? []);
+    const place = (day: string) => (day.startsWith(IMPORT) ? day.slice(IMPORT.length) : `${day}~`);
+    return days.sort((a, b) => (place(a) < place(b) ? -1 : 1));
   } catch (error) {
     if (systemCode(error) === "ENOENT") return [];
     throw error;
@@ -66,7 +83,7 @@ export async function openDay(folder: string, day: string): Promise<DayFile | un
 
 /** Whether any line that was kept on this day can be meant. */
 export function mayHold({ since, until }: RejectedFilter, day: string): boolean {
-  const start = BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000_000n;
+  const start = BigInt(Date.parse(`${dateOf(day)}T00:00:00Z`)) * 1_000_000n;
   const end = start + 86_400_000_000_000n;
   return (since === undefined || since < end) && (until === undefined || until >= start);
 }
@@ -95,17 +112,36 @@ export async function* keptNewestFirst(
   filter: RejectedFilter,
   onDamaged: () => void,
 ): AsyncGenerator<KeptLine> {
-  for (const day of (await daysIn(folder)).reverse()) {
-    const file = mayHold(filter, day) ? await openDay(folder, day) : undefined;
-    if (!file) continue;
-    try {
-      for await (const line of linesBackwards(file.handle, file.size)) {
-        const kept = read(line, onDamaged);
-        if (kept && isMeant(filter, kept)) yield kept;
+  const days = (await daysIn(folder)).filter((day) => mayHold(filter, day));
+  const keptOn = (day: string) => keptBackwards(folder, day, filter, onDamaged);
+  for (let day = days.pop(); day !== undefined; day = days.pop()) {
+    for await (const kept of keptOn(day)) {
+      // The lines of an import have one time, which is in its name.
+      const here = IMPORT + kept.time.replaceAll(":", "-");
+      for (let next = days.at(-1); next !== undefined && next > here; next = days.at(-1)) {
+        days.pop();
+        yield* keptOn(next);
       }
-    } finally {
-      await file.handle.close();
+      yield kept;
     }
+  }
+}
+
+async function* keptBackwards(
+  folder: string,
+  day: string,
+  filter: RejectedFilter,
+  onDamaged: () => void,
+): AsyncGenerator<KeptLine> {
+  const file = await openDay(folder, day);
+  if (!file) return;
+  try {
+    for await (const line of linesBackwards(file.handle, file.size)) {
+      const kept = read(line, onDamaged);
+      if (kept && isMeant(filter, kept)) yield kept;
+    }
+  } finally {
+    await file.handle.close();
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * Rejected lines, kept with the reason: `<folder>/YYYY-MM-DD.ndjson` by the UTC day on which they came.
+ * Rejected lines, kept with the reason: `<folder>/YYYY-MM-DD.ndjson` by the UTC day on which they came, and beside
+ * them what imports refused.
  * The folder is bounded: the oldest file goes first, and what is older than `days` goes.
  *
  * One process changes the folder, the one that holds the store, and in it one step at a time: nothing is appended
@@ -10,15 +11,22 @@ import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import type { RejectedLine } from "../../pattern/rejection.ts";
 import { makeFolder, syncFolder } from "../folders.ts";
-import { type DayFile, daysIn, linesOf, openDay, pathOfDay, sizesOf } from "./day-files.ts";
+import {
+  type DayFile,
+  dateOf,
+  daysIn,
+  isUnfinished,
+  linesOf,
+  openDay,
+  pathOfDay,
+  sizesOf,
+} from "./day-files.ts";
 import { keptRecord } from "./kept-record.ts";
 import type { Range } from "./record-lines.ts";
 
 const DAY_MS = 86_400_000;
 const COPY_BYTES = 1024 * 1024;
 const NEWLINE = "\n";
-/** What a replacement is called until it is whole. */
-const UNFINISHED = /^\d{4}-\d{2}-\d{2}\.ndjson\.new$/;
 
 export interface GoneFile {
   readonly file: string;
@@ -73,18 +81,20 @@ export class RejectedLines {
     return this.#inTurn(() => this.#append(lines));
   }
 
-  /** Removes the files of days that are over for longer than `days`, and what a crash left of a replacement. */
+  /** Removes files of days that are over for longer than `days` or exceed `maxBytes`, and what a crash left of a replacement. */
   expire(): Promise<void> {
     return this.#inTurn(async () => {
       const { folder, days: keptDays, onExpired } = this.#options;
       const cutoff = new Date(this.#now().getTime() - keptDays * DAY_MS).toISOString().slice(0, 10);
-      const old = (await daysIn(folder)).filter((day) => day < cutoff);
+      const old = (await daysIn(folder)).filter((day) => dateOf(day) < cutoff);
       const sizes = await sizesOf(folder, old);
       for (const [index, day] of old.entries()) {
         await unlink(pathOfDay(folder, day));
         onExpired?.({ file: `${day}.ndjson`, bytes: sizes[index] ?? 0 });
       }
-      for (const name of await namesIn(folder)) if (UNFINISHED.test(name)) await unlink(join(folder, name));
+      // An import asks nobody for room.
+      await this.#makeRoom(0);
+      for (const name of await namesIn(folder)) if (isUnfinished(name)) await unlink(join(folder, name));
     });
   }
 
@@ -131,7 +141,7 @@ export class RejectedLines {
     const day = time.slice(0, 10);
     const text = lines.map((line) => JSON.stringify(keptRecord(line, time)) + NEWLINE).join("");
     await makeFolder(folder);
-    await this.#makeRoom(day, Buffer.byteLength(text));
+    await this.#makeRoom(Buffer.byteLength(text), day);
     const handle = await open(pathOfDay(folder, day), "a+", 0o600);
     try {
       const { size } = await handle.stat();
@@ -148,7 +158,7 @@ export class RejectedLines {
     if (durability === "fsync") await syncFolder(folder);
   }
 
-  async #makeRoom(current: string, wanted: number): Promise<void> {
+  async #makeRoom(wanted: number, current?: string): Promise<void> {
     const { folder, maxBytes, onDropped } = this.#options;
     const days = await daysIn(folder);
     const sizes = await sizesOf(folder, days);

@@ -6,7 +6,7 @@ import { messageOf, PatterndError } from "../../errors.ts";
 import { blockOf } from "../../pattern/lines.ts";
 import type { RejectedFilter, RejectionCode } from "../../pattern/rejection.ts";
 import type { Entry } from "../../pattern/settlement.ts";
-import { type DayFile, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
+import { type DayFile, dateOf, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
 import type { Judge } from "./judges.ts";
 import type { KeptLine } from "./kept-record.ts";
 import type { Range } from "./record-lines.ts";
@@ -199,7 +199,7 @@ function entryOf(bytes: Buffer, maxLineBytes: number): Entry {
 }
 
 function coversDay({ since, until }: RejectedFilter, day: string): boolean {
-  const start = BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000_000n;
+  const start = BigInt(Date.parse(`${dateOf(day)}T00:00:00Z`)) * 1_000_000n;
   const last = start + 86_400_000_000_000n - 1_000_000n;
   return (since === undefined || since <= start) && (until === undefined || until >= last);
 }
