@@ -15,7 +15,7 @@ import type { KeepRejected } from "./keeping.ts";
 import { Overflow, type OverflowOptions } from "./overflow.ts";
 import { Placement } from "./placement.ts";
 import { Progress } from "./progress.ts";
-import { Condition, Pause } from "./retry.ts";
+import { Condition, Late, Pause } from "./retry.ts";
 import { Settling } from "./settling.ts";
 import type { Spool } from "./spool/spool.ts";
 import { StoreWriter, type StoreWriterOptions } from "./store-writer.ts";
@@ -122,9 +122,13 @@ export class WriteQueue<Patterns> {
 
   get admission(): Admission {
     const { maxBytes } = this.#options;
+    const isFull = this.bytes >= maxBytes;
+    const spooling = this.failure("spool");
+    // One that is late may have a place yet for what still fits in here.
+    const isBlocked = spooling !== undefined && (isFull || !(spooling instanceof Late));
     const isFullOfRejected = this.failure("rejected") !== undefined && this.#settling.lateBytes >= maxBytes;
-    if (this.failure("spool") !== undefined || isFullOfRejected) return "closed";
-    return this.bytes >= maxBytes ? "full" : "open";
+    if (isBlocked || isFullOfRejected) return "closed";
+    return isFull ? "full" : "open";
   }
 
   /** What everything takes that is not settled yet. */

@@ -59,7 +59,7 @@ test("a disk that hangs, the spool's too, stalls nobody, and loses nothing that 
   const home = new Home();
   const flag = join(home.folder, "hanging");
   const env = faulty({ point: "^fsync (\\.ndjson|spool)$", while: flag, does: "hang" });
-  const daemon = await home.start({ backend: "filesystem", env });
+  const daemon = await home.start({ backend: "filesystem", env, config: { queue: { maxBytes: 1_000 } } });
   const sender = new AckingSender("s", seeded(6));
   await acknowledgements(sender, daemon.sockets.ingest, 3);
   writeFileSync(flag, "");
