@@ -1,8 +1,9 @@
 /** `patternd logs` finds the log where the daemon has it, though systemd tells only the daemon where that is. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { createWorld, MAIN, type World } from "./cli-world.ts";
 import { hasOwnDisks } from "./process/daemon.ts";
 
@@ -40,13 +41,27 @@ test.skipIf(!hasOwnDisks)("(skipped where nothing can be mounted) in the system 
   expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: SHORT, stderr: "" });
 });
 
-test.each([[], ["-f"]])("a log that is nowhere is said to be (%s)", async (...flags) => {
+test("who follows may come before the daemon", async () => {
+  const world = createWorld();
+  const folder = configured(world, "late.log");
+  const following = spawn(process.execPath, [MAIN, "logs", "-f"], { env: world.env });
+  onTestFinished(() => void following.kill());
+  const [said] = await once(following.stderr, "data");
+  expect(String(said)).toBe(
+    `patternd: there is no ${folder}/late.log; there is no /var/log/patternd/late.log: waiting\n`,
+  );
+  writeFileSync(join(folder, "late.log"), LINE);
+  const [line] = await once(following.stdout, "data");
+  expect(String(line)).toBe(SHORT);
+});
+
+test("a log that is nowhere is said to be", async () => {
   const world = createWorld();
   const folder = configured(world, "no-such.log");
-  const { status, stdout, stderr } = await world.run(["logs", ...flags]);
+  const { status, stdout, stderr } = await world.run(["logs"]);
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   const places = `there is no ${folder}/no-such.log; there is no /var/log/patternd/no-such.log`;
   expect(stderr).toContain(`can't read the log: ${places}\n`);
   expect(stderr).toContain("patternd logs FILE");
-  expect((await world.run(["logs", ...flags, "/no/such"])).stderr).toContain("there is no /no/such\n");
+  expect((await world.run(["logs", "/no/such"])).stderr).toContain("there is no /no/such\n");
 });

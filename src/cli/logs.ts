@@ -37,7 +37,7 @@ export async function logs(file: string | undefined, flags: LogsFlags): Promise<
 function source(named: string | undefined, { config, follow, lines, user }: LogsFlags): string[] {
   const files = named === undefined ? configuredFiles(config) : [named];
   if (files.length > 0)
-    return ["tail", "-n", String(lines), ...(follow ? ["-F"] : []), "--", firstReadable(files)];
+    return ["tail", "-q", "-n", String(lines), ...(follow ? ["-F"] : []), "--", ...toRead(files, follow)];
   const unit = user ? ["--user-unit", "patternd.service"] : ["-u", "patternd.service"];
   return ["journalctl", ...unit, "-o", "cat", "-n", String(lines), ...(follow ? ["-f"] : [])];
 }
@@ -60,16 +60,27 @@ function configuredFiles(config: string | undefined): string[] {
   }
 }
 
-/** @throws PatterndError `file_unreadable` if none is. */
-function firstReadable(files: readonly string[]): string {
+/**
+ * The first that can be read. Who follows may wait for those that are not there yet.
+ *
+ * @throws PatterndError `file_unreadable`
+ */
+function toRead(files: readonly string[], follow: boolean): string[] {
   const faults: string[] = [];
+  const missing: string[] = [];
   for (const file of files) {
     try {
       accessSync(file, constants.R_OK);
-      return file;
+      return [file];
     } catch (error) {
-      faults.push(systemCode(error) === "ENOENT" ? `there is no ${file}` : messageOf(error));
+      const isMissing = systemCode(error) === "ENOENT";
+      if (isMissing) missing.push(file);
+      faults.push(isMissing ? `there is no ${file}` : messageOf(error));
     }
+  }
+  if (follow && missing.length > 0) {
+    say(`${faults.join("; ")}: waiting`);
+    return missing;
   }
   const hint = "Start the daemon once, name its log (`patternd logs FILE`), or be a user who may read it.";
   throw new PatterndError("file_unreadable", `can't read the log: ${faults.join("; ")}`, { hint });
