@@ -23,8 +23,8 @@ import { configFiles, type Environment, homeFolder } from "../config/places.ts";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
-/** A tenth of the disk stays free of what nobody can count, but not more than this. */
-const MOST_SPARE_BYTES = 4 * 1024 ** 3;
+/** Who may not read a folder (the system daemon's outbox is read by that daemon alone), or whose file system has no such sync. */
+const CANNOT_SYNC = new Set(["EACCES", "EINVAL", "ENOTSUP", "EPERM"]);
 
 export interface Outbox {
   readonly path: string;
@@ -53,7 +53,7 @@ export function leaveInOutbox(
     const made = mkdirSync(path, { recursive: true, mode: 0o700 });
     checkRoom({ path, maxBytes }, lines.length);
     publish(unfinished, file, lines, isDurable);
-    if (isDurable) syncNames(path, made);
+    if (isDurable) syncNames(path, made, file);
     return file;
   } catch (error) {
     if (error instanceof PatterndError) throw error;
@@ -95,25 +95,28 @@ function publish(unfinished: string, file: string, bytes: Uint8Array, isDurable:
 }
 
 /** A file's fsync does not cover its name, nor the names of the folders that were made for it. */
-function syncNames(folder: string, firstMade: string | undefined): void {
-  syncFolder(folder);
-  if (firstMade === undefined) return;
-  for (let made = folder; made.length >= firstMade.length; made = dirname(made)) syncFolder(dirname(made));
+function syncNames(folder: string, firstMade: string | undefined, file: string): void {
+  try {
+    syncFolder(folder);
+    if (firstMade === undefined) return;
+    for (let made = folder; made.length >= firstMade.length; made = dirname(made)) syncFolder(dirname(made));
+  } catch (error) {
+    // It is said to be lost.
+    rmSync(file, { force: true });
+    throw error;
+  }
 }
 
 function syncFolder(folder: string): void {
-  let fd: number;
   try {
-    fd = openSync(folder, "r");
+    const fd = openSync(folder, "r");
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
-    // Who may not read a folder can't sync it, and the system daemon's outbox is read by that daemon alone.
-    if (systemCode(error) === "EACCES") return;
-    throw error;
-  }
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    if (!CANNOT_SYNC.has(systemCode(error) ?? "")) throw error;
   }
 }
 
@@ -133,8 +136,8 @@ function checkRoom({ path, maxBytes }: Outbox, wanted: number): void {
   }
   if (held !== undefined) return;
   const { bsize, bavail, blocks, ffree, files } = statfsSync(path);
-  const spare = Math.max(maxBytes, Math.min((bsize * blocks) / 10, MOST_SPARE_BYTES));
-  if (bsize * bavail - wanted >= spare && ffree >= files / 10) return;
+  const spare = Math.max(maxBytes, (bsize * blocks) / 100);
+  if (bsize * bavail - wanted >= spare && ffree >= files / 100) return;
   const message = `the outbox ${path} can't be listed, and its disk has only ${bsize * bavail} bytes and ${ffree} files left`;
   const hint = "Start the daemon, which takes the outbox in, or make room on the disk.";
   throw new PatterndError("outbox_full", message, { hint });

@@ -140,7 +140,7 @@ const outbox = section(
     maxBytes: option(
       integer(0),
       64 * MiB,
-      "Most bytes in that folder. Emitters that may not list it leave as many bytes of its disk free, and a tenth of it (4 GiB at most).",
+      "Most bytes in that folder. Emitters that may not list it leave as many bytes of its disk free, and a hundredth of it.",
     ),
   },
   "Patterns left for a daemon that was not there.",

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { SCRIPT, SHELLS, TASK } from "../shell-emitter.ts";
 import { Home, hasOwnDisks, PROGRAM } from "./daemon.ts";
 
-/** On a disk of 4 MiB and 100 files. In the script, `emit` emits with so many bytes for outbox.maxBytes. */
+/** On a disk of 4 MiB and 1,000 files. In the script, `emit` emits with so many bytes for outbox.maxBytes. */
 function onSmallDisk(emitter: readonly string[], script: string): string[] {
   const home = new Home();
   const disk = join(home.folder, "disk");
@@ -18,7 +18,7 @@ function onSmallDisk(emitter: readonly string[], script: string): string[] {
   }
   // Root may list everything as long as it has its capabilities.
   const before = `
-    mount -t tmpfs -o size=4m,nr_inodes=100 tmpfs ${disk} && cd ${disk} && mkdir outbox && chmod 1333 outbox
+    mount -t tmpfs -o size=4m,nr_inodes=1000 tmpfs ${disk} && cd ${disk} && mkdir outbox && chmod 1333 outbox
     emit() {
       file=${config}-$1
       shift
@@ -43,9 +43,9 @@ const EMITTERS: readonly (readonly [string, readonly string[], string])[] = [
 test.skipIf(!hasOwnDisks).each(EMITTERS)(
   "%s leaves a part of the disk free (skipped where there is no unshare)",
   (_, emitter, full) => {
-    const bytes = "emit 2000; head -c 3900000 /dev/zero >ballast; emit 2000; rm ballast; emit 2000";
+    const bytes = "emit 2000; head -c 4170000 /dev/zero >ballast; emit 2000; rm ballast; emit 2000";
     expect(onSmallDisk(emitter, bytes)).toEqual(["1", full, "1", "2"]);
-    const files = "emit 2000; touch $(seq 90); emit 2000; rm [0-9]*; emit 2000";
+    const files = "emit 2000; touch $(seq 990); emit 2000; rm [0-9]*; emit 2000";
     expect(onSmallDisk(emitter, files)).toEqual(["1", full, "1", "2"]);
     const less = "head -c 3300000 /dev/zero >ballast; emit 2000; emit 1048576";
     expect(onSmallDisk(emitter, less)).toEqual(["1", full, "1"]);
