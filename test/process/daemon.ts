@@ -72,12 +72,12 @@ export class Home {
     return Object.assign(process, { pid, sockets });
   }
 
-  /** For a daemon that is not expected to get as far as `daemon.started`. */
+  /** As the units start it. For a daemon that is not expected to get as far as `daemon.started`. */
   launch({ backend, config = {}, env = {}, openFiles, umask, disk }: StartOptions): DaemonProcess {
     mkdirSync(this.folder, { recursive: true });
     const file = join(this.folder, `config-${this.#daemons.length}.json`);
     writeFileSync(file, JSON.stringify({ backend, ...config }));
-    const node = [process.execPath, PROGRAM, "start", "--config", file];
+    const node = [process.execPath, "--max-semi-space-size=1", PROGRAM, "start", "--config", file];
     const first = [
       ...(openFiles === undefined ? [] : [`ulimit -n ${openFiles}`]),
       ...(umask === undefined ? [] : [`umask ${umask}`]),
@@ -85,7 +85,7 @@ export class Home {
     ];
     const shell = ["sh", "-c", [...first, 'exec "$@"'].join(" && "), "sh", ...node];
     const command = [...(disk ? ["unshare", "-Urm"] : []), ...(first.length > 0 ? shell : node)];
-    const daemon = new DaemonProcess(command, { ...this.env, ...env });
+    const daemon = new DaemonProcess(command, { MALLOC_MMAP_THRESHOLD_: "262144", ...this.env, ...env });
     this.#daemons.push(daemon);
     return daemon;
   }
