@@ -16,10 +16,15 @@ export class HeldPages {
   }
 
   /** Resolves when there is room for one more: until its answer is over, which `sent` sees to. */
-  async room(outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
-    const over = new Promise((resolve) => outgoing.once("close", resolve));
-    await this.#room.take(gone);
-    over.then(() => this.#room.give());
+  room(outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
+    const over = new Promise<void>((resolve) => outgoing.once("close", () => resolve()));
+    return new Promise((begin, leave) => {
+      const hold = () => {
+        begin();
+        return over;
+      };
+      this.#room.run(gone, hold).catch(leave);
+    });
   }
 
   /** From now on it is the reader's turn. */

@@ -1,54 +1,44 @@
 /** So many at once, the others in the order in which they came. Who has gone before their turn has none. */
+import pLimit from "p-limit";
+
 export class Turns {
-  readonly #atOnce: number;
-  readonly #waiting = new Set<() => void>();
-  #taken = 0;
+  readonly #limit;
+  #waiting = 0;
 
   constructor(atOnce: number) {
-    this.#atOnce = atOnce;
+    this.#limit = pLimit(atOnce);
   }
 
   /** How many wait for theirs. */
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting;
   }
 
-  /** Rejects with an AskerGone where `gone` came first. */
-  async run<T>(gone: AbortSignal, work: () => Promise<T>): Promise<T> {
-    await this.take(gone);
-    try {
-      return await work();
-    } finally {
-      this.give();
-    }
-  }
-
-  /** As `run`, for what ends elsewhere: with one call of `give`. */
-  async take(gone: AbortSignal): Promise<void> {
-    if (gone.aborted) throw new AskerGone();
-    if (this.#taken < this.#atOnce) {
-      this.#taken += 1;
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
+  /** Rejects with an AskerGone where `gone` comes first. */
+  run<T>(gone: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (gone.aborted) {
+        reject(new AskerGone());
+        return;
+      }
+      this.#waiting += 1;
+      let isWaiting = true;
+      const waitNoMore = () => {
+        this.#waiting -= 1;
+        isWaiting = false;
+        gone.removeEventListener("abort", leave);
+      };
       const leave = () => {
-        this.#waiting.delete(begin);
+        waitNoMore();
         reject(new AskerGone());
       };
-      const begin = () => {
-        this.#waiting.delete(begin);
-        gone.removeEventListener("abort", leave);
-        resolve();
-      };
-      this.#waiting.add(begin);
       gone.addEventListener("abort", leave);
+      void this.#limit(async () => {
+        if (!isWaiting) return;
+        waitNoMore();
+        await work().then(resolve, reject);
+      });
     });
-  }
-
-  give(): void {
-    const [next] = this.#waiting;
-    if (next) next();
-    else this.#taken -= 1;
   }
 }
 
