@@ -2,6 +2,19 @@
 import { describe, expect, test } from "vitest";
 import { DAY_MS, HOUR_MS, old, World } from "./world.ts";
 
+/** Over a store that tells of each step of a deletion. */
+function startTelling(world: World, onDeleted: (patterns: number) => void): Promise<void> {
+  return world.start((store) => ({
+    compress: (before) => store.compress(before),
+    countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
+    deleteOlderThan: (cutoff, exceptions, onStep) =>
+      store.deleteOlderThan(cutoff, exceptions, (patterns) => {
+        onStep?.(patterns);
+        onDeleted(patterns);
+      }),
+  }));
+}
+
 describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
   test("a stop ends a deletion on the way, and the next start goes on with it", async () => {
     const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { graceHours: 0 } });
@@ -15,17 +28,11 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     let stopped: Promise<void> | undefined;
     let gone = 0;
     const progress: unknown[] = [];
-    await world.start((store) => ({
-      compress: (before) => store.compress(before),
-      countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
-      deleteOlderThan: (cutoff, exceptions, onDeleted) =>
-        store.deleteOlderThan(cutoff, exceptions, (patterns) => {
-          onDeleted?.(patterns);
-          gone += patterns;
-          progress.push(world.jobs.status().retention?.running);
-          stopped ??= Promise.resolve().then(() => world.stop());
-        }),
-    }));
+    await startTelling(world, (patterns) => {
+      gone += patterns;
+      progress.push(world.jobs.status().retention?.running);
+      stopped ??= Promise.resolve().then(() => world.stop());
+    });
     await world.pass(DAY_MS);
     await stopped;
     expect(progress).toMatchObject([{ done: gone, total }]);
@@ -41,16 +48,10 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
   test("what a deletion freed that was stopped counts against no limit", async () => {
     const world = new World(kind, "2026-11-25T12:00:00Z");
     const ids = (count: number) => Array.from({ length: count }, (_, n) => `${n}`.padEnd(100, "."));
-    await world.start((store) => ({
-      compress: (before) => store.compress(before),
-      countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
-      deleteOlderThan: (cutoff, exceptions, onDeleted) =>
-        store.deleteOlderThan(cutoff, exceptions, (patterns) => {
-          onDeleted?.(patterns);
-          stopped ??= Promise.resolve().then(() => world.stop());
-        }),
-    }));
     let stopped: Promise<void> | undefined;
+    await startTelling(world, () => {
+      stopped ??= Promise.resolve().then(() => world.stop());
+    });
     await world.write(...old(30).flatMap(({ id, at }) => ids(40).map((n) => ({ id: `${id} ${n}`, at }))));
     await expect(world.jobs.run("retention", { isDry: false })).rejects.toMatchObject({
       code: "store_closed",
