@@ -5,30 +5,14 @@ import { fileURLToPath } from "node:url";
 import type { Hono } from "hono";
 import { expect, test } from "vitest";
 import { ANSWERS } from "../src/cli/answers.ts";
-import { Followers } from "../src/control/followers.ts";
-import { HeldPages } from "../src/control/held-pages.ts";
-import { type Answers, controlRoutes, queryRoutes } from "../src/control/routes.ts";
-import { SharedStore } from "../src/control/shared-store.ts";
+import { controlRoutes, queryRoutes } from "../src/control/routes.ts";
+import { answersOver, unasked } from "./answers-fixture.ts";
 import { converted, openApi, routesOf } from "./openapi.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
-/** Only the routes are looked at: nobody asks. */
-const unasked = () => {
-  throw new Error("nobody asks");
-};
-const answers: Answers = {
-  store: new SharedStore({ get: unasked, query: unasked, stats: unasked, analyse: unasked }),
-  pages: new HeldPages(),
-  followers: new Followers(unasked),
-  health: unasked,
-  metrics: unasked,
-  flush: unasked,
-  rejected: { replay: unasked, purge: unasked },
-  jobs: { run: unasked, maxDays: 1 },
-  forget: unasked,
-  onFailed: unasked,
-};
+/** Only the routes are looked at. */
+const answers = answersOver({ get: unasked, query: unasked, stats: unasked, analyse: unasked }, unasked);
 
 function routesIn(app: Hono): string[] {
   return app.routes

@@ -7,16 +7,11 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Hono } from "hono";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Followers } from "../src/control/followers.ts";
-import { HeldPages } from "../src/control/held-pages.ts";
 import { queryRoutes } from "../src/control/routes.ts";
 import { ControlServer } from "../src/control/server.ts";
-import { SharedStore } from "../src/control/shared-store.ts";
+import type { AskedStore } from "../src/control/shared-store.ts";
 import { openStore } from "../src/store/open.ts";
-
-const unasked = () => {
-  throw new Error("nobody asks");
-};
+import { answersOver } from "./answers-fixture.ts";
 
 class Asker {
   #request: ClientRequest | undefined;
@@ -53,23 +48,13 @@ async function serve() {
     await told;
     return work();
   };
-  const routes = queryRoutes({
-    store: new SharedStore({
-      get: (id) => store.get(id),
-      query: (...question) => held(() => store.query(...question)),
-      stats: () => held(() => store.stats()),
-      analyse: (...question) => held(() => store.analyse(...question)),
-    }),
-    pages: new HeldPages(),
-    followers: new Followers(unasked),
-    health: unasked,
-    metrics: unasked,
-    flush: unasked,
-    rejected: { replay: unasked, purge: unasked },
-    jobs: { run: unasked, maxDays: 1 },
-    forget: unasked,
-    onFailed: (error) => failures.push(error),
-  });
+  const asking: AskedStore = {
+    get: (id) => store.get(id),
+    query: (...question) => held(() => store.query(...question)),
+    stats: () => held(() => store.stats()),
+    analyse: (...question) => held(() => store.analyse(...question)),
+  };
+  const routes = queryRoutes(answersOver(asking, (error) => failures.push(error)));
   const app = new Hono();
   app.use(async (c, next) => {
     c.req.raw.signal.addEventListener("abort", () => events.emit("gone"));
