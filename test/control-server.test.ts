@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Hono } from "hono";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { ControlServer } from "../src/control/server.ts";
 
 async function serve(load: () => Promise<Hono>) {
@@ -47,28 +47,65 @@ const app = (onAsked: (path: string) => void = () => {}) =>
     return c.text(c.req.path);
   });
 
-test("one question at a time on a connection: another one before the answer ends it", async () => {
-  let answer = () => {};
-  const { socket } = await serve(async () =>
-    new Hono()
-      .get("/waits", async (c) => {
-        await new Promise<void>((resolve) => {
-          answer = resolve;
-        });
-        return c.text("late");
-      })
-      .get("*", (c) => c.text(c.req.path)),
-  );
-  const question = (path: string) => `GET ${path} HTTP/1.1\r\nHost: patternd\r\n\r\n`;
-  const eager = connect(socket);
-  eager.write(question("/waits") + question("/more"));
-  expect(await text(eager)).toBe("");
-  answer();
+const question = (path: string) => `GET ${path} HTTP/1.1\r\nHost: patternd\r\n\r\n`;
 
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  onTestFinished(() => agent.destroy());
-  for (const path of ["/a", "/b", "/c"])
-    expect(await ask(socket, path, agent)).toEqual({ status: 200, body: path });
+describe("one question at a time on a connection", () => {
+  async function serveSlow() {
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const asked: string[] = [];
+    const { socket } = await serve(async () =>
+      new Hono()
+        .use(async (c, next) => {
+          asked.push(c.req.path);
+          await next();
+        })
+        // As a page is: all of it is there, and the end of it comes when the store has been told.
+        .get("/page", () => {
+          const page = async function* () {
+            yield Buffer.from("page");
+            await ended;
+          };
+          return new Response(ReadableStream.from(page()), { headers: { "content-length": "4" } });
+        })
+        .get("*", (c) => c.text(c.req.path)),
+    );
+    return { socket, asked, end };
+  }
+
+  test("who has the whole of an answer can ask again, and is answered after its end", async () => {
+    const { socket, asked, end } = await serveSlow();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    expect(await ask(socket, "/page", agent)).toEqual({ status: 200, body: "page" });
+    const next = ask(socket, "/next", agent);
+    await turnOf(socket);
+    expect(asked).toEqual(["/page"]);
+    end();
+    expect(await next).toEqual({ status: 200, body: "/next" });
+    for (const path of ["/a", "/b"])
+      expect(await ask(socket, path, agent)).toEqual({ status: 200, body: path });
+  });
+
+  test("one may wait, and who sends another is hung up on", async () => {
+    const { socket, asked, end } = await serveSlow();
+    const patient = connect(socket);
+    patient.write(question("/page") + question("/next"));
+    await turnOf(socket);
+    const eager = connect(socket);
+    eager.write(question("/page") + question("/waiting") + question("/more"));
+    expect(await text(eager)).not.toContain("/waiting");
+    end();
+    let answers = "";
+    for await (const bytes of patient) {
+      answers += bytes;
+      if (answers.endsWith("/next")) break;
+    }
+    expect(answers).toContain("page");
+    expect(asked.filter((path) => path !== "/page")).toEqual(["/next"]);
+  });
 });
 
 test("once, however many ask at first", async () => {

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Hono } from "hono";
 import { type ListeningSocket, listenOn, type SocketPlace } from "../socket.ts";
@@ -25,16 +25,9 @@ export class ControlServer {
   /** @throws PatterndError as `listenOn` does. */
   static async listen({ load, onFailed }: Served, place: SocketPlace): Promise<ControlServer> {
     let loading: Promise<RequestListener> | undefined;
-    const busy = new WeakSet<Socket>();
+    const turns = new Turns();
     const server = createServer(async (request, response) => {
-      const { socket } = request;
-      // Else what is held for those who don't read had no bound: one could ask for any number of answers.
-      if (busy.has(socket)) {
-        socket.destroy();
-        return;
-      }
-      busy.add(socket);
-      response.once("close", () => busy.delete(socket));
+      if (!(await turns.take(request.socket, response))) return;
       loading ??= listener(load);
       const attempt = loading;
       try {
@@ -54,6 +47,34 @@ export class ControlServer {
   stop(): void {
     this.#socket.close();
     this.#server.closeAllConnections();
+  }
+}
+
+/**
+ * The questions of a connection, one after the other. One may wait: who asks has the whole of a page before its end
+ * is known here. With another one the connection is closed, else those who don't read could ask for any number.
+ */
+class Turns {
+  readonly #unanswered = new WeakMap<Socket, { count: number; last: Promise<void> }>();
+
+  /** Resolves when all earlier ones are answered, to whether there is still somebody to be answered. */
+  async take(socket: Socket, response: ServerResponse): Promise<boolean> {
+    const unanswered = this.#unanswered.get(socket) ?? { count: 0, last: Promise.resolve() };
+    this.#unanswered.set(socket, unanswered);
+    if (unanswered.count === 2) {
+      socket.destroy();
+      return false;
+    }
+    unanswered.count += 1;
+    const before = unanswered.last;
+    unanswered.last = new Promise((resolve) => {
+      response.once("close", () => {
+        unanswered.count -= 1;
+        resolve();
+      });
+    });
+    await before;
+    return !socket.destroyed;
   }
 }
 
