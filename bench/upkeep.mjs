@@ -93,6 +93,8 @@ async function measure(children, options) {
   const { ingest, stop } = await startDaemon(children, { backend, folder, nodeOptions });
   const control = join(folder, "patternd", "control.sock");
   const flood = () => measureCapacity(children, { ingest, control, probe, lines });
+  // What answers is loaded with the first question, which is not to be that of the job.
+  await ask(control, "GET", "/health");
   const capacity = wantedRate === undefined ? Math.round(await flood()) : undefined;
   const rate = wantedRate ?? Math.round((capacity ?? 0) / 2);
   const load = await startLoad(ingest, lines, rate);

@@ -114,7 +114,7 @@ async function start(
   const count = observers.counting(counted);
   const parser = startParser(live, store, memory);
   releases.push(() => parser.close());
-  const rejected = rejectedLines(config, log);
+  const rejected = rejectedLines(config, log, (lines) => observers.metrics.rejectedDropped(lines));
   live.onReload((next) => rejected.bound(next.rejected));
   releases.push(expireHourly(rejected, log));
   releases.push(boundHourly(() => live.now, log));

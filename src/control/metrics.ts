@@ -58,6 +58,10 @@ export const METRICS = {
   patternd_spool_bytes: { kind: "gauge", help: "bytes that wait on disk for the store" },
   patternd_rejected_kept_files: { kind: "gauge", help: "files of rejected lines" },
   patternd_rejected_kept_bytes: { kind: "gauge", help: "bytes of rejected lines" },
+  patternd_rejected_dropped_lines_total: {
+    kind: "counter",
+    help: "rejected lines that went with their file since `rejected.maxBytes` was reached",
+  },
   patternd_connections: { kind: "gauge", help: "open connections of senders" },
   patternd_connections_refused_total: {
     kind: "counter",
@@ -100,6 +104,7 @@ export class Metrics {
   readonly #failures = new Map<string, number>();
   readonly #refused = new Map<string, number>();
   #repliesDropped = 0;
+  #rejectedDropped = 0;
   #batchBytes = 0;
 
   constructor() {
@@ -150,6 +155,10 @@ export class Metrics {
     this.#repliesDropped += 1;
   }
 
+  rejectedDropped(lines: number): void {
+    this.#rejectedDropped += lines;
+  }
+
   /** In Prometheus' text format. */
   async text(sources: MetricSources): Promise<string> {
     const health = sources.health();
@@ -164,6 +173,7 @@ export class Metrics {
     this.#setAll("patternd_failures_total", "part", this.#failures);
     this.#set("patternd_queue_bytes", sources.queueBytes());
     this.#set("patternd_batch_bytes_total", this.#batchBytes);
+    this.#set("patternd_rejected_dropped_lines_total", this.#rejectedDropped);
     this.#set("patternd_connections", health.connections);
     this.#setAll("patternd_connections_refused_total", "reason", this.#refused);
     this.#set("patternd_replies_dropped_total", this.#repliesDropped);

@@ -10,13 +10,16 @@ import { RejectedReview } from "../queue/rejected/replay.ts";
 
 const EXPIRY_MS = 3_600_000;
 
-export function rejectedLines(config: Config, log: Log): RejectedLines {
+export function rejectedLines(config: Config, log: Log, count: (dropped: number) => void): RejectedLines {
   return new RejectedLines({
     folder: config.rejected.path,
     maxBytes: config.rejected.maxBytes,
     days: config.rejected.days,
     durability: config.durability,
-    onDropped: (dropped) => log("warn", "rejected.dropped", { ...dropped }),
+    onDropped: (dropped) => {
+      log("warn", "rejected.dropped", { ...dropped });
+      count(dropped.lines ?? 0);
+    },
     onExpired: (expired) => log("info", "rejected.expired", { ...expired }),
   });
 }

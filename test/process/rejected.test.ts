@@ -160,6 +160,20 @@ test("old days go when the daemon starts", async () => {
   expect(readdirSync(join(home.state, "rejected"))).toHaveLength(1);
 });
 
+test("the oldest lines go when there is no more room, and are counted", async () => {
+  const home = new Home();
+  const folder = join(home.state, "rejected");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  writeFileSync(join(folder, "2026-11-01.ndjson"), '{"line":"a"}\n{"line":"b"}\n{"line":"c"}\n');
+  const config = { rejected: { maxBytes: 100, days: 36_500 } };
+  const daemon = await home.start({ backend: "filesystem", config });
+  await send(daemon.sockets.ingest, [lines("no JSON")]);
+  const dropped = await daemon.event("rejected.dropped");
+  expect(dropped).toMatchObject({ file: "2026-11-01.ndjson", bytes: 39, lines: 3 });
+  const { body } = await ask(daemon.sockets.query, "/metrics");
+  expect(body).toMatch(/^patternd_rejected_dropped_lines_total 3$/m);
+});
+
 test("a wrong word is answered with what was expected", async () => {
   const home = new Home();
   const daemon = await home.start({ backend: "filesystem" });
