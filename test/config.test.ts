@@ -159,6 +159,14 @@ describe("sockets", () => {
     ]);
   });
 
+  test("have a folder of at most 97 bytes, which is what they are born in", () => {
+    const name = (bytes: number) => `/${"f".repeat(bytes - 1)}/s`;
+    expect(at.load({ ingest: { socket: name(97) } }).ingest.socket).toBe(name(97));
+    expect(at.faults({ query: { socket: name(98) } })).toEqual([
+      `query.socket: expected a folder whose path has at most 97 bytes, got 98 bytes: ${name(98)}`,
+    ]);
+  });
+
   test("are measured where they are defaults, too", () => {
     const error = failure(() => loadConfig({ env: { ...ENV, XDG_RUNTIME_DIR: `/${"r".repeat(100)}` } }));
     expect(error.code).toBe("config_invalid");

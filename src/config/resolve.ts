@@ -14,6 +14,8 @@ import type { Settings } from "./schema.ts";
 
 /** The kernel's `sun_path` holds 108 bytes, the last one a NUL. */
 const MAX_SOCKET_BYTES = 107;
+/** Sockets are born one folder deeper than they live, as `/.XXXXXX/s`. */
+const MAX_FOLDER_BYTES = MAX_SOCKET_BYTES - 10;
 const SOCKETS: readonly SocketName[] = ["ingest", "query", "control"];
 
 export interface Origin {
@@ -69,8 +71,12 @@ export function socketFaults(config: Config): Fault[] {
     if (fd !== undefined) continue;
     const keys = [name, "socket"];
     const bytes = Buffer.byteLength(socket);
+    const folderBytes = Buffer.byteLength(dirname(socket));
     if (bytes > MAX_SOCKET_BYTES) {
       const text = `expected a path of at most ${MAX_SOCKET_BYTES} bytes, got ${bytes} bytes: ${socket}`;
+      faults.push({ keys, text });
+    } else if (folderBytes > MAX_FOLDER_BYTES) {
+      const text = `expected a folder whose path has at most ${MAX_FOLDER_BYTES} bytes, got ${folderBytes} bytes: ${socket}`;
       faults.push({ keys, text });
     }
     const twin = SOCKETS.slice(0, index).find(
