@@ -1,44 +1,54 @@
-/** So many at once, the others in the order in which they came. Who has gone before their turn has none. */
-import pLimit from "p-limit";
-
+/** So many at once, the others in the order in which they came. Who goes before their turn leaves nothing behind. */
 export class Turns {
-  readonly #limit;
-  #waiting = 0;
+  readonly #atOnce: number;
+  readonly #waiting = new Set<() => void>();
+  #running = 0;
 
   constructor(atOnce: number) {
-    this.#limit = pLimit(atOnce);
+    this.#atOnce = atOnce;
   }
 
   /** How many wait for theirs. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#waiting.size;
   }
 
   /** Rejects with an AskerGone where `gone` comes first. */
-  run<T>(gone: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async run<T>(gone: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (gone.aborted) throw new AskerGone();
+    if (this.#running < this.#atOnce) this.#running += 1;
+    else await this.#turn(gone);
+    try {
+      return await work();
+    } finally {
+      this.#pass();
+    }
+  }
+
+  #turn(gone: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (gone.aborted) {
-        reject(new AskerGone());
-        return;
-      }
-      this.#waiting += 1;
-      let isWaiting = true;
-      const waitNoMore = () => {
-        this.#waiting -= 1;
-        isWaiting = false;
+      const begin = () => {
         gone.removeEventListener("abort", leave);
+        resolve();
       };
       const leave = () => {
-        waitNoMore();
+        this.#waiting.delete(begin);
         reject(new AskerGone());
       };
-      gone.addEventListener("abort", leave);
-      void this.#limit(async () => {
-        if (!isWaiting) return;
-        waitNoMore();
-        await work().then(resolve, reject);
-      });
+      gone.addEventListener("abort", leave, { once: true });
+      this.#waiting.add(begin);
     });
+  }
+
+  /** To the one who has waited longest. */
+  #pass(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#running -= 1;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
   }
 }
 
