@@ -159,6 +159,14 @@ test("options that mean nothing to a daemon are named", async () => {
   });
 });
 
+test("a question that is too long for a daemon is said to be so", async () => {
+  const { storage } = await overDaemon("filesystem");
+  await expect(storage.query({ text: "x".repeat(20_000) })).rejects.toMatchObject({
+    code: "bad_request",
+    message: expect.stringContaining("16 KiB"),
+  });
+});
+
 test("its timestamps without a zone are the store's", async () => {
   const { storage } = await overDaemon("filesystem", { timezone: "Asia/Seoul" });
   await storage.saveMany([task("seoul", "2026-05-01T10:00:00"), task("utc", "2026-05-01T01:00:01Z")]);

@@ -52,6 +52,9 @@ const problemSchema = v.object({ detail: v.string(), code: v.string(), hint: v.o
 
 /** What a daemon's refusal says (RFC 9457 problem details), as the error that it was there. */
 export function problemOf(answer: Answer): PatterndError {
+  if (answer.status === 431) {
+    return new PatterndError("bad_request", "the question is longer than the 16 KiB that a daemon takes");
+  }
   const problem = v.safeParse(problemSchema, parsed(answer.body));
   if (!problem.success) {
     return new PatterndError("internal", `the daemon answered with status ${answer.status}`);

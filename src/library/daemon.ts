@@ -21,7 +21,8 @@ import { badRequest } from "./query.ts";
 const PROBE_MS = 5_000;
 /** The store may be busy; what is silent for longer is as good as gone. */
 const SEND_MS = 30_000;
-const ANALYSIS_MS = 600_000;
+/** A page of few matches among many lines is silent until it is whole, and so is an analysis. */
+const SEARCH_MS = 600_000;
 
 const healthSchema = v.object({ store: v.object({ timezone: v.string() }) });
 const jobSchema = v.object({ patterns: v.number(), files: v.number() });
@@ -107,7 +108,7 @@ class DaemonStore implements HeldStore {
   }
 
   async query(filter: Filter, page: PageRequest): Promise<Page> {
-    const answer = await this.#ask(`/v1/patterns?${searchOf(filter, page)}`);
+    const answer = await this.#ask(`/v1/patterns?${searchOf(filter, page)}`, SEARCH_MS);
     if (answer.status !== 200) throw problemOf(answer);
     const next = answer.headers["patternd-next"];
     return {
@@ -118,8 +119,7 @@ class DaemonStore implements HeldStore {
 
   /** The daemon works out the periods itself, of what is asked for. */
   async analyse(filter: Filter): Promise<Report> {
-    this.#requireOpen();
-    const answer = await get(this.#sockets.query, `/v1/analysis?${searchOf(filter)}`, ANALYSIS_MS);
+    const answer = await this.#ask(`/v1/analysis?${searchOf(filter)}`, SEARCH_MS);
     const report = v.safeParse(reportSchema, parsed(answer));
     if (answer.status !== 200 || !report.success) throw problemOf(answer);
     return report.output;
@@ -141,9 +141,9 @@ class DaemonStore implements HeldStore {
     this.#isClosed = true;
   }
 
-  #ask(path: string): Promise<Answer> {
+  #ask(path: string, timeoutMs?: number): Promise<Answer> {
     this.#requireOpen();
-    return get(this.#sockets.query, path);
+    return get(this.#sockets.query, path, timeoutMs);
   }
 
   async #order(path: string): Promise<v.InferOutput<typeof jobSchema>> {
