@@ -1,11 +1,13 @@
 /** What answers is loaded with the first request. */
 import { mkdtempSync, rmSync } from "node:fs";
-import { Agent, get } from "node:http";
+import { Agent, get, ServerResponse } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { setTimeout } from "node:timers/promises";
 import { Hono } from "hono";
+import * as v from "valibot";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ControlServer } from "../src/control/server.ts";
 
@@ -106,6 +108,56 @@ describe("one question at a time on a connection", () => {
     expect(answers).toContain("page");
     expect(asked.filter((path) => path !== "/page")).toEqual(["/next"]);
   });
+});
+
+test("the limit that an answer had is not that of the next one", async () => {
+  const LIMIT_MS = 50;
+  const bindings = v.object({ outgoing: v.instance(ServerResponse) });
+  const { socket } = await serve(async () =>
+    new Hono()
+      .get("/page", (c) => {
+        v.parse(bindings, c.env).outgoing.setTimeout(LIMIT_MS);
+        return c.text("page");
+      })
+      .get("/next", async (c) => {
+        await setTimeout(4 * LIMIT_MS);
+        return c.text("next");
+      }),
+  );
+  const asker = connect(socket);
+  asker.write(question("/page") + question("/next"));
+  let answers = "";
+  for await (const bytes of asker) {
+    answers += bytes;
+    if (answers.endsWith("next")) break;
+  }
+  expect(answers).toMatch(/page(?:.|\r\n)*next$/);
+});
+
+test("who hangs up is seen to have gone behind a body, too", async () => {
+  let saw = () => {};
+  const gone = new Promise<void>((resolve) => {
+    saw = resolve;
+  });
+  let begun = () => {};
+  const asked = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  const { socket } = await serve(async () =>
+    new Hono().all("*", async (c) => {
+      c.req.raw.signal.addEventListener("abort", saw);
+      begun();
+      await gone;
+      return c.text("");
+    }),
+  );
+  const asker = connect(socket);
+  const body = "x".repeat(400_000);
+  asker.write(`POST / HTTP/1.1\r\nHost: patternd\r\nContent-Length: ${body.length}\r\n\r\n`);
+  asker.write(body);
+  await asked;
+  asker.destroy();
+  await gone;
 });
 
 test("once, however many ask at first", async () => {

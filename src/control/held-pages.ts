@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { Turns } from "./turns.ts";
 
 const AT_ONCE = 4;
-/** How long a reader may take nothing at all, while others may wait for its room. */
+/** A reader may take nothing at all for so long, or for half of that, while others may wait for its room. */
 const PATIENCE_MS = 30_000;
 
 export class HeldPages {
@@ -29,6 +29,7 @@ export class HeldPages {
 
   /** From now on it is the reader's turn. */
   sent(outgoing: ServerResponse): void {
-    outgoing.setTimeout(this.#patienceMs, () => outgoing.destroy());
+    // Node lets a time go by before it calls what the kernel took at once the reader's progress.
+    outgoing.setTimeout(this.#patienceMs / 2, () => outgoing.destroy());
   }
 }

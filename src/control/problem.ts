@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { type ErrorCode, PatterndError } from "../errors.ts";
+import { type ErrorCode, messageOf, PatterndError } from "../errors.ts";
 
 const STATUS: Partial<Record<ErrorCode, 400 | 404 | 503>> = {
   bad_request: 400,
@@ -33,6 +33,11 @@ export function problemOf(error: unknown): Problem {
     code: known.code,
     hint: known.hint,
   };
+}
+
+/** To what can't be made a request of, as one whose host is none. */
+export function badQuestion(error: unknown): Response {
+  return problemResponse(problemOf(new PatterndError("bad_request", messageOf(error), { cause: error })));
 }
 
 export function problemResponse(problem: Problem): Response {

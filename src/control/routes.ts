@@ -35,7 +35,7 @@ export interface Answers {
 
 /** Reading only: whatever the path, nothing but GET (and HEAD) is allowed. */
 export function queryRoutes(answers: Answers): Hono {
-  const app = new Hono({ getPath: rawPath });
+  const app = newRoutes();
   app.use(async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return next();
     const problem = problemOf(
@@ -49,7 +49,7 @@ export function queryRoutes(answers: Answers): Hono {
 }
 
 export function controlRoutes(answers: Answers): Hono {
-  const app = readingRoutes(new Hono({ getPath: rawPath }), answers);
+  const app = readingRoutes(newRoutes(), answers);
   app.post("/v1/flush", async () => {
     await answers.flush();
     return json({ lines: answers.health().lines });
@@ -57,6 +57,17 @@ export function controlRoutes(answers: Answers): Hono {
   rejectedRoutes(app, answers.rejected);
   jobRoutes(app, answers.jobs);
   return forgetRoutes(app, answers.forget);
+}
+
+/** Of a body nothing is read: what it says, `dryRun` for one, must not be passed over. */
+function newRoutes(): Hono {
+  const app = new Hono({ getPath: rawPath });
+  app.use(async (c, next) => {
+    const { "content-length": length = "0", "transfer-encoding": encoding } = c.req.header();
+    if (Number(length) === 0 && encoding === undefined) return next();
+    throw new PatterndError("bad_request", "expected parameters in the URL, and no body");
+  });
+  return app;
 }
 
 function readingRoutes(app: Hono, answers: Answers): Hono {
@@ -82,13 +93,15 @@ function readingRoutes(app: Hono, answers: Answers): Hono {
   return withErrors(app, answers);
 }
 
+/** The form that proxies use, which servers must take, too (RFC 9112, 3.2.2). */
+const WITH_AUTHORITY = /^https?:\/\/[^/]*/i;
 const bindings = v.object({ incoming: v.object({ url: v.string() }) });
 
 /** As it was sent: a URL's parser would take the ids `.` and `..` for steps in the path. */
 function rawPath(request: Request, options?: { env?: unknown }): string {
   const sent = v.safeParse(bindings, options?.env);
   const [path] = sent.success ? sent.output.incoming.url.split("?", 1) : [new URL(request.url).pathname];
-  return path ?? "/";
+  return path?.replace(WITH_AUTHORITY, "") || "/";
 }
 
 function withErrors(app: Hono, { onFailed }: Answers): Hono {

@@ -27,6 +27,8 @@ export class ControlServer {
     let loading: Promise<RequestListener> | undefined;
     const turns = new Turns();
     const server = createServer(async (request, response) => {
+      // No question has a body: unread, it would hide that its asker hangs up.
+      request.resume();
       if (!(await turns.take(request.socket, response))) return;
       loading ??= listener(load);
       const attempt = loading;
@@ -74,11 +76,22 @@ class Turns {
       });
     });
     await before;
+    // The answer before may have set a limit (held-pages.ts), which was its own.
+    socket.setTimeout(0);
     return !socket.destroyed;
   }
 }
 
 async function listener(load: Served["load"]): Promise<RequestListener> {
-  const [{ getRequestListener }, app] = await Promise.all([import("@hono/node-server"), load()]);
-  return getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  const [{ getRequestListener }, { badQuestion }, app] = await Promise.all([
+    import("@hono/node-server"),
+    import("./problem.ts"),
+    load(),
+  ]);
+  return getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    // Whoever asks a socket may name no host.
+    hostname: "patternd",
+    errorHandler: badQuestion,
+  });
 }
