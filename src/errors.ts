@@ -10,6 +10,7 @@ const CATALOGUE = {
   bad_request: "See docs/protocol.md for the parameters of this request.",
   config_invalid: "Correct the named key; `patternd check-config` checks the file without starting anything.",
   config_unreadable: "Check that the file exists and that this user may read it.",
+  daemon_stopping: "What was done stays done: ask for the same again once a daemon answers.",
   daemon_unreachable: "Start it with `patternd start`, or name its socket with --socket.",
   file_unreadable: "Check that the file exists and that this user may read it.",
   import_unusable: "Name a file or folder of the Python library, its SQLite file, NDJSON, or JSON.",
@@ -61,6 +62,13 @@ export class PatterndError extends Error {
 
 export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === "string" && Object.hasOwn(CATALOGUE, value);
+}
+
+/** What ends because the daemon stops, or its store is closed, has not failed. */
+export function isStopping(error: unknown): boolean {
+  return (
+    error instanceof PatterndError && (error.code === "daemon_stopping" || error.code === "store_closed")
+  );
 }
 
 /** The system's own code of a failed call (`ENOSPC`, `SQLITE_BUSY`), wherever in the chain of causes it stands. */

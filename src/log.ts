@@ -24,7 +24,8 @@ export const LOG_EVENTS = {
   "flush.done": "a batch became durable (debug)",
   "job.done": "a run of deletion or compression has ended; the outcome says whether it waits or is blocked",
   "job.failed": "a run of deletion or compression failed; the next one goes on where it ended",
-  "job.stopped": "a run of deletion or compression ended as the daemon stops; the next start goes on with it",
+  "job.stopped":
+    "a run of deletion or compression ended as the daemon stops: one that was scheduled is due again at the next start",
   "flush.summary": "what a minute's work came to; nothing while there is none",
   "metrics.failed": "metrics.textfile can't be written; patternd keeps trying",
   "outbox.failed": "the outbox, or a file in it, can't be taken in; patternd keeps trying",
@@ -44,6 +45,8 @@ export const LOG_EVENTS = {
   "rejected.replayed": "kept lines were sent again; those that are stored now are no longer kept",
   "reply.dropped": "more than 64 KiB of replies waited for a sender; the rest was left out",
   "request.failed": "a request to the query or control socket failed inside patternd",
+  "request.stopped":
+    "an order was under way, or waited, as the daemon stops: what it did stays done, the rest is to be asked for again",
   "retention.blocked":
     "the clock can't be believed: scheduled deletions wait until it can, or until one is asked for",
   "retention.planned":

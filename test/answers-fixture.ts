@@ -3,6 +3,7 @@ import { Followers } from "../src/control/followers.ts";
 import { HeldPages } from "../src/control/held-pages.ts";
 import type { Answers } from "../src/control/routes.ts";
 import { type AskedStore, SharedStore } from "../src/control/shared-store.ts";
+import { Stopping } from "../src/control/stopping.ts";
 
 export const unasked = () => {
   throw new Error("nobody asks");
@@ -19,6 +20,8 @@ export function answersOver(store: AskedStore, onFailed: (error: unknown) => voi
     rejected: { replay: unasked, purge: unasked },
     jobs: { run: unasked, maxDays: 1 },
     forget: unasked,
+    stopping: new Stopping(),
     onFailed,
+    onStopped: unasked,
   };
 }

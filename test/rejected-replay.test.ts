@@ -227,7 +227,7 @@ test("a stopped review sends nothing more, and what is under way stays kept", as
     review.stop();
     return storeAll(entries);
   };
-  await expect(review.replay({}, judge, false)).rejects.toMatchObject({ code: "store_closed" });
+  await expect(review.replay({}, judge, false)).rejects.toMatchObject({ code: "daemon_stopping" });
   expect(stored.length).toBeLessThan(5_000);
   expect(await allIn(folder)).toHaveLength(5_000);
 });

@@ -1,7 +1,7 @@
 /** HTTP over a Unix socket: one request a connection, and never a wait without an end. */
 import { type IncomingHttpHeaders, request } from "node:http";
 import * as v from "valibot";
-import { isErrorCode, messageOf, PatterndError } from "../errors.ts";
+import { isErrorCode, messageOf, PatterndError, systemCode } from "../errors.ts";
 
 const REQUEST_MS = 30_000;
 const ORDER_MS = 600_000;
@@ -30,8 +30,17 @@ export function post(socketPath: string, path: string, timeoutMs = ORDER_MS): Pr
 function send(method: "GET" | "POST", socketPath: string, path: string, timeoutMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const unreachable = (cause: unknown) => {
-      const message = `no daemon answers on ${socketPath}: ${messageOf(cause)}`;
-      reject(new PatterndError("daemon_unreachable", message, { cause }));
+      const error =
+        systemCode(cause) === "ECONNRESET"
+          ? hungUp(socketPath, cause)
+          : new PatterndError(
+              "daemon_unreachable",
+              `no daemon answers on ${socketPath}: ${messageOf(cause)}`,
+              {
+                cause,
+              },
+            );
+      reject(error);
     };
     const asked = request({ method, socketPath, path, agent: false }, (response) => {
       const chunks: Buffer[] = [];
@@ -45,6 +54,14 @@ function send(method: "GET" | "POST", socketPath: string, path: string, timeoutM
     asked.setTimeout(timeoutMs, () => asked.destroy(new Error(`silent for ${timeoutMs} ms`)));
     asked.on("error", unreachable);
     asked.end();
+  });
+}
+
+/** There is a daemon, or was one. */
+function hungUp(socketPath: string, cause: unknown): PatterndError {
+  return new PatterndError("daemon_unreachable", `the daemon on ${socketPath} hung up before it answered`, {
+    cause,
+    hint: "Ask again once a daemon answers; what was done stays done.",
   });
 }
 

@@ -3,6 +3,7 @@ import { type ErrorCode, messageOf, PatterndError } from "../errors.ts";
 
 const STATUS: Partial<Record<ErrorCode, 400 | 404 | 503>> = {
   bad_request: 400,
+  daemon_stopping: 503,
   not_found: 404,
   rejected_unusable: 503,
   store_failed: 503,

@@ -1,7 +1,7 @@
 /** What the query socket answers, and the control socket beside it (docs/protocol.md). */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import { PatterndError } from "../errors.ts";
+import { isStopping, PatterndError } from "../errors.ts";
 import { Zone } from "../pattern/zone.ts";
 import { statsAnswer } from "../store/answers.ts";
 import { parseAnalysis, REPEATABLE } from "../store/query.ts";
@@ -16,6 +16,7 @@ import { patterns } from "./patterns.ts";
 import { problemOf, problemResponse } from "./problem.ts";
 import { type RejectedOrders, rejectedRoutes } from "./rejected.ts";
 import type { SharedStore } from "./shared-store.ts";
+import type { Stopping } from "./stopping.ts";
 import { tail } from "./tail.ts";
 
 export interface Answers {
@@ -30,12 +31,15 @@ export interface Answers {
   readonly rejected: RejectedOrders;
   readonly jobs: JobOrders;
   readonly forget: Forget;
+  readonly stopping: Stopping;
   readonly onFailed: (error: unknown) => void;
+  /** Told of an order that the daemon's stop ends, as `POST /v1/forget`. */
+  readonly onStopped: (order: string) => void;
 }
 
 /** Reading only: whatever the path, nothing but GET (and HEAD) is allowed. */
 export function queryRoutes(answers: Answers): Hono {
-  const app = newRoutes();
+  const app = newRoutes(answers);
   app.use(async (c, next) => {
     if (c.req.method === "GET" || c.req.method === "HEAD") return next();
     const problem = problemOf(
@@ -49,7 +53,7 @@ export function queryRoutes(answers: Answers): Hono {
 }
 
 export function controlRoutes(answers: Answers): Hono {
-  const app = readingRoutes(newRoutes(), answers);
+  const app = readingRoutes(newRoutes(answers), answers);
   app.post("/v1/flush", async () => {
     await answers.flush();
     return json({ lines: answers.health().lines });
@@ -60,13 +64,14 @@ export function controlRoutes(answers: Answers): Hono {
 }
 
 /** Of a body nothing is read: what it says, `dryRun` for one, must not be passed over. */
-function newRoutes(): Hono {
+function newRoutes({ stopping }: Answers): Hono {
   const app = new Hono({ getPath: rawPath });
   app.use(async (c, next) => {
     const { "content-length": length = "0", "transfer-encoding": encoding } = c.req.header();
     if (Number(length) === 0 && encoding === undefined) return next();
     throw new PatterndError("bad_request", "expected parameters in the URL, and no body");
   });
+  app.use((_, next) => stopping.unlessTold(next()));
   return app;
 }
 
@@ -104,13 +109,20 @@ function rawPath(request: Request, options?: { env?: unknown }): string {
   return path?.replace(WITH_AUTHORITY, "") || "/";
 }
 
-function withErrors(app: Hono, { onFailed }: Answers): Hono {
+function withErrors(app: Hono, { onFailed, onStopped }: Answers): Hono {
+  const stopped = new WeakSet<Request>();
   app.notFound((c) => {
     const { method, path } = c.req;
     const message = `there is no ${method} ${path} on this socket`;
     return problemResponse(problemOf(new PatterndError("not_found", message)));
   });
   app.onError((error, c) => {
+    const { method, path, raw } = c.req;
+    // Once its asker is told, the order itself may end.
+    if (isStopping(error) && method === "POST" && !stopped.has(raw)) {
+      stopped.add(raw);
+      onStopped(`${method} ${path}`);
+    }
     const problem = problemOf(error);
     // What ends with its asker has not failed.
     if (problem.status >= 500 && !c.req.raw.signal.aborted) onFailed(error);

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import type { Hono } from "hono";
 import { type ListeningSocket, listenOn, type SocketPlace } from "../socket.ts";
 
@@ -45,9 +46,10 @@ export class ControlServer {
     return new ControlServer(server, await listenOn(server, place));
   }
 
-  /** Ends the requests that are under way, too. */
-  stop(): void {
+  /** Ends the requests that are under way, too, once what was answered just now is on its way. */
+  async stop(): Promise<void> {
     this.#socket.close();
+    await setImmediate();
     this.#server.closeAllConnections();
   }
 }

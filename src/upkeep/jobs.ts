@@ -11,7 +11,7 @@ import { Memory, type StateText } from "./memory.ts";
 import type { JobReport } from "./report.ts";
 import { type Asked, type JobSettings, Runs } from "./runs.ts";
 import { Schedule } from "./schedule.ts";
-import { JOBS, type JobName } from "./state.ts";
+import { JOBS, type JobName, type JobState } from "./state.ts";
 import {
   type JobStatus,
   type JobsStatus,
@@ -73,13 +73,10 @@ export class Jobs {
   /** From now on the schedules count. */
   start(): void {
     const reading = this.#clock();
-    const { clock, retention, compression } = this.#memory.state;
-    this.#memory.change({
-      // Across a start of the machine nothing measures time: from here on something does.
-      ...(clock && clockFault(clock, reading) !== undefined ? {} : { clock: reading }),
-      retention: { ...retention, handled: retention.handled ?? reading.now },
-      compression: { ...compression, handled: compression.handled ?? reading.now },
-    });
+    const { clock } = this.#memory.state;
+    // Across a start of the machine nothing measures time: from here on something does.
+    if (!clock || clockFault(clock, reading) === undefined) this.#memory.change({ clock: reading });
+    this.#follow(reading.now);
     this.#plan();
     this.#arm();
   }
@@ -89,14 +86,26 @@ export class Jobs {
     this.#settings = settings;
     this.#schedules = schedulesOf(settings);
     if (this.#isStopped) return;
+    this.#follow(this.#clock().now);
     this.#plan();
     this.#arm();
+  }
+
+  /** A schedule counts from when it is first seen: one that was moved has missed nothing. */
+  #follow(now: number): void {
+    const followed = (job: JobName): JobState => {
+      const state = this.#memory.state[job];
+      const schedule = `${this.#settings[job].schedule} ${this.#settings.scheduleTimezone}`;
+      const isOther = state.schedule !== undefined && state.schedule !== schedule;
+      return { ...state, schedule, handled: isOther ? now : (state.handled ?? now) };
+    };
+    this.#memory.change({ retention: followed("retention"), compression: followed("compression") });
   }
 
   /**
    * On demand, after what is under way.
    *
-   * @throws PatterndError `store_closed` when the daemon stops, and what the store throws.
+   * @throws PatterndError `daemon_stopping` or `store_closed` when the daemon stops, and what the store throws.
    */
   run(job: JobName, asked: Asked): Promise<JobReport> {
     return this.#inTurn(job, (step) => this.#runs.asked(job, asked, this.#settings, step));
@@ -155,7 +164,8 @@ export class Jobs {
   /** One that could not go ahead when it was due waits for the schedule. */
   #announced(now: number): Due | undefined {
     const { planned, retention } = this.#memory.state;
-    if (!planned || (retention.last && retention.last.started >= planned.due)) return undefined;
+    const { last } = retention;
+    if (!planned || (last && last.started >= planned.due && last.outcome !== "stopped")) return undefined;
     return { at: Math.max(now, planned.due), slot: undefined };
   }
 
@@ -201,7 +211,7 @@ export class Jobs {
     run: (step: { onProgress: (progress: Progress) => void; isStopped: () => boolean }) => Promise<T>,
   ): Promise<T> {
     const done = this.#turn.then(async () => {
-      if (this.#isStopped) throw new PatterndError("store_closed", "the daemon stops");
+      if (this.#isStopped) throw new PatterndError("daemon_stopping", "the daemon stops");
       const running = { job, started: this.#clock().now, progress: { done: 0, total: 0 } };
       this.#running = running;
       try {

@@ -1,5 +1,5 @@
 /** One run of a job: what it does, what is remembered of it and what is logged. */
-import { PatterndError } from "../errors.ts";
+import { isStopping, messageOf } from "../errors.ts";
 import { errorFields, type Log } from "../log.ts";
 import type { Census } from "../store/backend.ts";
 import { dayOf } from "../store/days.ts";
@@ -9,7 +9,7 @@ import type { Memory } from "./memory.ts";
 import { byTypeOf, patternsOf, type RetentionPolicy } from "./policy.ts";
 import { type JobReport, reported } from "./report.ts";
 import type { JobName, Outcome, Run, UpkeepState } from "./state.ts";
-import { plannedStatus, runStatus } from "./status.ts";
+import { plannedStatus, runStatus, timeText } from "./status.ts";
 import {
   bytesIn,
   compressByDay,
@@ -174,16 +174,21 @@ export class Runs {
       this.#log("info", "job.done", { job, ...runStatus(ended), by_type: byTypeOf(report.shares) });
       return { ...report, ms: ended.ms };
     } catch (error) {
-      const isClosed = error instanceof PatterndError && error.code === "store_closed";
-      if (step.isStopped() && isClosed) {
-        // It is due again at the next start, and ends what it began.
-        this.#log("warn", "job.stopped", { job, ...soFar() });
-        throw error;
-      }
-      const { message } = error instanceof Error ? error : { message: String(error) };
       const nothing = { count: 0, bytesBefore: 0, bytesAfter: 0 };
-      this.#memory.record(job, { ...soFar(), ...nothing, outcome: "failed", error: message }, handled);
-      this.#log("error", "job.failed", { job, ...soFar(), ...errorFields(error) });
+      const ended = soFar();
+      const told = { job, ...ended, started: timeText(started) };
+      if (step.isStopped() && isStopping(error)) {
+        // If it was scheduled it is due again at the next start, and ends what it began.
+        this.#memory.record(job, { ...ended, ...nothing, outcome: "stopped" }, undefined);
+        this.#log("warn", "job.stopped", told);
+      } else {
+        this.#memory.record(
+          job,
+          { ...ended, ...nothing, outcome: "failed", error: messageOf(error) },
+          handled,
+        );
+        this.#log("error", "job.failed", { ...told, ...errorFields(error) });
+      }
       throw error;
     }
   }

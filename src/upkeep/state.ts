@@ -11,7 +11,8 @@ export type JobName = (typeof JOBS)[number];
 export const OUTCOMES = ["done", "waiting", "blocked", "stopped", "failed"] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-const moment = v.number();
+/** What a Date can hold. */
+const moment = v.pipe(v.number(), v.minValue(-8.64e15), v.maxValue(8.64e15));
 const count = v.number();
 const policySchema = v.object({
   days: v.number(),
@@ -41,6 +42,8 @@ const runSchema = v.object({
 const jobSchema = v.object({
   /** Up to which moment the schedule has had its runs. */
   handled: v.optional(moment),
+  /** Which schedule that was. */
+  schedule: v.optional(v.string()),
   last: v.optional(runSchema),
   /** Since the store was made: runs by outcome, and what they come to. */
   runs: v.optional(v.record(v.string(), count), {}),

@@ -68,7 +68,7 @@ export function planCompression(store: UpkeepStore, beforeDay: number): Promise<
   return store.countOlderThan(startOfDay(beforeDay), {}, "plain");
 }
 
-/** Resolves to how many files were made smaller. @throws PatterndError `store_closed` when it is stopped. */
+/** Resolves to how many files were made smaller. @throws PatterndError `daemon_stopping` when it is stopped. */
 export async function compressByDay(
   store: UpkeepStore,
   beforeDay: number,
@@ -79,7 +79,7 @@ export async function compressByDay(
   let compressed = 0;
   let done = 0;
   for (const day of daysOf(shares)) {
-    if (isStopped()) throw new PatterndError("store_closed", "the daemon stops");
+    if (isStopped()) throw new PatterndError("daemon_stopping", "the daemon stops");
     compressed += await store.compress(day + 1);
     done += patternsOf(shares.filter((share) => share.day === day));
     onProgress({ done, total });

@@ -7,7 +7,8 @@ import { HeldPages } from "../control/held-pages.ts";
 import type { Answers } from "../control/routes.ts";
 import { ControlServer } from "../control/server.ts";
 import { SharedStore } from "../control/shared-store.ts";
-import { messageOf, PatterndError } from "../errors.ts";
+import { Stopping } from "../control/stopping.ts";
+import { isStopping, messageOf } from "../errors.ts";
 import type { Outbox } from "../ingest/outbox.ts";
 import type { IngestServer } from "../ingest/server.ts";
 import { errorFields, type Log } from "../log.ts";
@@ -66,10 +67,11 @@ export function answersOf(parts: Answering): Answers {
     rejected: orders,
     jobs: { run: (job, asked) => jobs.run(job, asked), maxDays: MAX_DAYS },
     forget: forgetOrder({ config, store, queue, spool, review: orders.review, log }),
+    stopping: new Stopping(),
+    onStopped: (order) => log("warn", "request.stopped", { request: order }),
     onFailed: (error) => {
       // Who is asked for something while the daemon stops has not failed.
-      const isClosed = error instanceof PatterndError && error.code === "store_closed";
-      if (!isClosed) log("error", "request.failed", errorFields(error));
+      if (!isStopping(error)) log("error", "request.failed", errorFields(error));
     },
   };
 }
@@ -86,7 +88,10 @@ export async function serveAnswers(
     [async () => (await routes()).controlRoutes(answers), config.control],
   ] as const) {
     const server = await ControlServer.listen({ load, onFailed: answers.onFailed }, place);
-    release(() => server.stop());
+    release(() => {
+      answers.stopping.tell();
+      return server.stop();
+    });
   }
 }
 

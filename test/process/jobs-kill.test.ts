@@ -1,12 +1,14 @@
 /** The daemon killed or stopped in the middle of a job: the next run finishes it. */
+import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import Database from "better-sqlite3";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { get, post } from "../../src/client/http.ts";
 import { openStore } from "../../src/store/open.ts";
 import { parse, walk } from "../conformance/patterns.ts";
-import { BACKENDS, type BackendKind, type Daemon, Home } from "./daemon.ts";
+import { BACKENDS, type BackendKind, type Daemon, Home, PROGRAM } from "./daemon.ts";
 import { newSeed, seeded, taskLine } from "./patterns.ts";
 
 const DAY_MS = 86_400_000;
@@ -75,4 +77,58 @@ describe.each(BACKENDS)("on %s", (kind) => {
     },
     60_000,
   );
+});
+
+describe("who has asked when the daemon stops", () => {
+  /** A daemon whose database somebody else holds, so that what is asked for takes as long as one likes. */
+  async function held() {
+    const home = new Home();
+    await filled("sqlite", home, lines().gone);
+    const daemon = await home.start({
+      backend: "sqlite",
+      config: { ...config, shutdown: { timeoutMs: 100 } },
+    });
+    const other = new Database(join(home.state, "patterns.db"));
+    onTestFinished(() => {
+      other.close();
+    });
+    other.exec("BEGIN EXCLUSIVE");
+    return { home, daemon };
+  }
+
+  test("is told so, and the log says it", async () => {
+    const { daemon } = await held();
+    const asked = ["/v1/jobs/retention", "/v1/forget?id=old%201", "/v1/jobs/compression"].map((order) =>
+      post(daemon.sockets.control, order),
+    );
+    await isUnderWay(daemon, "retention");
+    await daemon.stop();
+    for (const { status, body } of await Promise.all(asked))
+      expect([status, JSON.parse(body)]).toMatchObject([503, { code: "daemon_stopping" }]);
+    const told = daemon.log.filter(({ event }) => event === "request.stopped");
+    expect(told.map(({ request }) => request)).toEqual([
+      "POST /v1/jobs/retention",
+      "POST /v1/forget",
+      "POST /v1/jobs/compression",
+    ]);
+    expect(await daemon.event("job.stopped")).toMatchObject({ level: "warn", job: "retention" });
+  });
+
+  test.each([
+    ["SIGTERM", 1, /the daemon stops\n.*ask for the same again/],
+    ["SIGKILL", 3, /hung up before it answered\n.*Ask again/],
+  ] as const)("by the command, with %s", async (signal, status, words) => {
+    const { home, daemon } = await held();
+    const command = new Promise<{ status: number | null; stderr: string }>((resolve) => {
+      const child = execFile(
+        process.execPath,
+        [PROGRAM, "delete-old", "--socket", daemon.sockets.control],
+        { env: home.env },
+        (_error, _stdout, stderr) => resolve({ status: child.exitCode, stderr }),
+      );
+    });
+    await isUnderWay(daemon, "retention");
+    await daemon.stop(signal);
+    expect(await command).toEqual({ status, stderr: expect.stringMatching(words) });
+  });
 });

@@ -79,6 +79,25 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     expect(world.events("job.done")).toMatchObject([{ job: "retention", reason: "scheduled" }]);
   });
 
+  test("a schedule that was moved to an earlier time of the day has missed nothing", async () => {
+    const world = new World(kind, "2026-11-25T12:00:00Z");
+    await world.start();
+    await world.pass(DAY_MS);
+    world.events("job.done");
+    world.configure({ retention: { schedule: "0 11 * * *" } });
+    await world.pass(HOUR_MS);
+    await world.stop();
+    world.configure({ retention: { schedule: "0 12 * * *" }, compression: { schedule: "0 10 * * *" } });
+    await world.start();
+    await world.pass(HOUR_MS);
+    expect(world.events("job.done")).toEqual([]);
+    await world.pass(DAY_MS);
+    expect(world.events("job.done").map(({ job, at }) => [job, String(at).slice(0, 13)])).toEqual([
+      ["compression", "2026-11-27T10"],
+      ["retention", "2026-11-27T12"],
+    ]);
+  });
+
   test("runs never overlap, asked for or not; each is told by itself", async () => {
     const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { days: 30 } });
     let running = 0;

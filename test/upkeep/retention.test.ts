@@ -262,13 +262,15 @@ describe("what is remembered", () => {
       clock: { now: NOW, uptime: 1, boot: "a" },
       settled: policy({ byType: { note: 3 }, keepTags: ["keep"], maxBytes: 1 }),
       planned: { ...planned, reasons: [...planned.reasons] },
-      retention: { handled: NOW, last: run, runs: { done: 2 }, total: 6 },
+      retention: { handled: NOW, schedule: "17 3 * * * UTC", last: run, runs: { done: 2 }, total: 6 },
     };
     expect(parseState(stateText(state))).toEqual(state);
     expect(parseState(withImport(stateText(state)))).toEqual({ ...state, imported: true });
   });
 
-  test.each([undefined, "", "{", '{"format":2}', '{"format":1,"clock":{}}'])(
+  const NO_MOMENT = JSON.stringify({ ...NO_STATE, retention: { handled: 8.64e15 + 1 } });
+
+  test.each([undefined, "", "{", '{"format":2}', '{"format":1,"clock":{}}', NO_MOMENT])(
     "%s is nothing: the next deletion is the first",
     (text) => expect(parseState(text)).toEqual(NO_STATE),
   );

@@ -1,5 +1,6 @@
 /** Jobs that a daemon's stop meets on the way. */
 import { describe, expect, test } from "vitest";
+import { PatterndError } from "../../src/errors.ts";
 import { DAY_MS, HOUR_MS, old, World } from "./world.ts";
 
 /** Over a store that tells of each step of a deletion. */
@@ -36,12 +37,42 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (kind) => {
     await world.pass(DAY_MS);
     await stopped;
     expect(progress).toMatchObject([{ done: gone, total }]);
-    expect(world.events("job.stopped")).toMatchObject([{ job: "retention", reason: "scheduled" }]);
+    expect(world.events("job.stopped")).toMatchObject([
+      { job: "retention", reason: "scheduled", started: expect.stringMatching(/^2026-11-26T03:/) },
+    ]);
     await world.start();
+    expect(world.jobs.status().retention).toMatchObject({
+      last: { outcome: "stopped", reason: "scheduled" },
+      runs: { stopped: 1 },
+    });
     await world.pass(HOUR_MS);
     expect(world.events("job.done").filter(({ job }) => job === "retention")).toMatchObject([
       { count: total - gone },
     ]);
+    expect(await world.ids()).toEqual(["new"]);
+  });
+
+  test("an announced one that a stop ends goes on at the next start, too", async () => {
+    const world = new World(kind, "2026-11-25T12:00:00Z", { retention: { graceHours: 1 } });
+    await world.start();
+    await world.write(...old(30), { id: "new" });
+    await world.pass(15.5 * HOUR_MS);
+    expect(world.events("retention.planned")).toHaveLength(1);
+    await world.stop();
+    let stopped: Promise<void> | undefined;
+    await world.start((store) => ({
+      compress: (before) => store.compress(before),
+      countOlderThan: (cutoff, exceptions, of) => store.countOlderThan(cutoff, exceptions, of),
+      deleteOlderThan: async () => {
+        stopped ??= Promise.resolve().then(() => world.stop());
+        throw new PatterndError("store_closed", "the store is closed");
+      },
+    }));
+    await world.pass(2 * HOUR_MS);
+    await stopped;
+    expect(world.events("job.stopped")).toMatchObject([{ job: "retention", reason: "scheduled" }]);
+    await world.start();
+    await world.pass(HOUR_MS);
     expect(await world.ids()).toEqual(["new"]);
   });
 
@@ -126,7 +157,9 @@ test("on files a stop ends a compression before its next day, and the next start
   await world.pass(DAY_MS);
   expect(days).toBe(5);
   expect(world.events("job.stopped")).toMatchObject([{ job: "compression", reason: "scheduled" }]);
-  await expect(world.jobs.run("retention", { isDry: true })).rejects.toMatchObject({ code: "store_closed" });
+  await expect(world.jobs.run("retention", { isDry: true })).rejects.toMatchObject({
+    code: "daemon_stopping",
+  });
   await world.stop();
   await world.start();
   await world.pass(HOUR_MS);

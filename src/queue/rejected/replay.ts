@@ -68,7 +68,7 @@ export class RejectedReview {
       await this.#eachDay(filter, async (file) => {
         const stored = new Ranges();
         for await (const chunk of chunksOf(keptForwards(file, filter, () => (report.damaged += 1)))) {
-          if (this.#isStopped) throw new PatterndError("store_closed", "the daemon stops");
+          if (this.#isStopped) throw new PatterndError("daemon_stopping", "the daemon stops");
           await this.#send(chunk, judge, report, stored);
         }
         if (!isDry) await this.#lines.cut(file, stored.all);
