@@ -38,6 +38,8 @@ export interface Daemon extends Running {
    * and the log says why. Never throws.
    */
   reload(load: () => Config): void;
+  /** What a stop may take, however many disks hang. */
+  readonly longestStopMs: number;
   /** Finishes what is on its way, within `shutdown.timeoutMs`. Resolves to the exit status. Idempotent. */
   stop(reason: string): Promise<number>;
 }
@@ -68,6 +70,9 @@ export async function startDaemon(config: Config): Promise<Daemon> {
       ...running,
       log,
       failed,
+      get longestStopMs() {
+        return 2 * live.now.shutdown.timeoutMs + CLOSING_MS;
+      },
       reload: (load) => reload(live, load, log, change),
       stop(reason) {
         stopping ??= stop(reason, queue, log, releases);
@@ -218,6 +223,8 @@ function spoken({ socket, fd }: SocketPlace): string {
 
 /** How long what the store did not take in time has for its way into the spool. */
 const SPOOLING_MS = 2_000;
+/** More than the store, the spool and all else have for being closed. */
+const CLOSING_MS = 30_000;
 
 /** Ends soon after the time at the latest, even if neither the store nor the spool's disk ever answers again. */
 async function finishWriting(queue: PatternQueue, timeoutMs: number): Promise<void> {

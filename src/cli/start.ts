@@ -6,6 +6,7 @@ import { notifier } from "../service/notify.ts";
 import { Supervisor } from "../service/supervised.ts";
 import { say } from "./terminal.ts";
 
+const EXIT_MS = 1_000;
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /**
@@ -31,9 +32,12 @@ export async function start(
   const failed = daemon.failed.then(() => undefined);
   const signal = await Promise.race([signalled, failed]);
   reloads.end();
-  supervisor.stopping();
-  const status = await daemon.stop(signal ?? "failure");
-  return signal === undefined ? 1 : status;
+  supervisor.stopping(daemon.longestStopMs);
+  const stopped = await daemon.stop(signal ?? "failure");
+  const status = signal === undefined ? 1 : stopped;
+  // A call that waits for a disk would keep the process, which has nothing left to do.
+  setTimeout(() => exitAtOnce(status), EXIT_MS).unref();
+  return status;
 }
 
 async function reload(

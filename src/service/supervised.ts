@@ -51,16 +51,17 @@ export class Supervisor {
     await this.#notify("RELOADING=1", `MONOTONIC_USEC=${monotonicUs}`, "STATUS=reading the configuration");
   }
 
-  /** From now on asks for the time that it takes, until the process ends. */
-  stopping(): void {
+  /** From now on asks for the time that it takes, until the process ends, or for so long. */
+  stopping(longestMs: number): void {
     clearInterval(this.#timer);
     const watchdog = this.#isWatched ? ["WATCHDOG=1"] : [];
     const extend = () => this.#notify(`EXTEND_TIMEOUT_USEC=${EXTENSION_US}`, ...watchdog);
     void this.#notify("STOPPING=1", "STATUS=storing what is on its way");
     // At once: the manager may give little time.
     void extend();
-    // The watchdog goes on while a daemon stops, and only our own deadlines end that.
-    setInterval(extend, Math.min(EXTEND_MS, this.#beatMs)).unref();
+    // The watchdog goes on while a daemon stops.
+    const timer = setInterval(extend, Math.min(EXTEND_MS, this.#beatMs)).unref();
+    setTimeout(() => clearInterval(timer), longestMs).unref();
   }
 
   /** The next question waits for the answer to this one. */

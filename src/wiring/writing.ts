@@ -1,5 +1,6 @@
 /** What stands between the parser and the disk, put together: queue and spool, and what they log. */
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { Config } from "../config/load.ts";
 import type { Followers } from "../control/followers.ts";
 import type { Metrics } from "../control/metrics.ts";
@@ -84,10 +85,17 @@ export async function openSpool(config: Config, log: Log): Promise<{ spool: Spoo
   }
 }
 
-/** After the store is closed, which ends every write: from then on the spool may be another process's. */
+/** How long the spool's disk has to answer when all else is closed. */
+const DRAINING_MS = 2_000;
+
+/**
+ * After the store is closed, which ends every write: from then on the spool may be another process's. On a disk that
+ * does not answer it is left as it is, and to this process for as long as there is one.
+ */
 export async function closeSpool(queue: PatternQueue, spool: Spool, lock: WriterLock): Promise<void> {
+  const stopped = queue.drainingStopped.then(() => true);
+  if (!(await Promise.race([stopped, setTimeout(DRAINING_MS, false, { ref: false })]))) return;
   try {
-    await queue.drainingStopped;
     // What was abandoned may still wait for a disk that does not answer.
     if (queue.counts.snapshot().in_flight === 0) await spool.close();
   } finally {

@@ -2,12 +2,13 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { askHealth, lines, send } from "./client.ts";
+import { breakStore, mendStore } from "./away.ts";
+import { askAll, askHealth, lines, send } from "./client.ts";
 import { BACKENDS, type Daemon, Home, hasOwnDisks } from "./daemon.ts";
 import { expectAllKept } from "./faults/kept.ts";
 import { AckingSender } from "./faults/ledger.ts";
 import { faulty } from "./faults/plan.ts";
-import { seeded, taskLine } from "./patterns.ts";
+import { difference, NONE, seeded, taskLine, taskLines } from "./patterns.ts";
 
 /** While it lasts, an acking sender goes on; resolves after so many acknowledgements. */
 async function acknowledgements(sender: AckingSender, socket: string, count: number): Promise<void> {
@@ -75,6 +76,25 @@ test("a disk that hangs, the spool's too, stalls nobody, and loses nothing that 
   await expectAllKept(daemon, [sender]);
   expect(await daemon.stop()).toBe(0);
   await expectAllKept(await home.start({ backend: "filesystem" }), [sender]);
+});
+
+test("a spool that hangs when it is drained keeps no daemon from stopping", async () => {
+  const home = new Home();
+  const flag = join(home.folder, "hanging");
+  const env = faulty({ point: "^remove spool$", while: flag, does: "hang" });
+  const daemon = await home.start({ backend: "filesystem", env });
+  breakStore(home);
+  const batch = taskLines(5);
+  expect((await send(daemon.sockets.ingest, [lines(...batch)])).receipt.stored).toBe(5);
+  writeFileSync(flag, "");
+  mendStore(home);
+  await daemon.event("backend.recovered");
+  expect(await daemon.stop()).toBe(0);
+  await daemon.event("daemon.stopped");
+  rmSync(flag);
+  const next = await home.start({ backend: "filesystem" });
+  await next.event("spool.drained");
+  expect(difference(await askAll(next.sockets.query, 1000), batch)).toEqual(NONE);
 });
 
 test("short writes are gone on with", async () => {

@@ -1,27 +1,15 @@
 /** What becomes of patterns while the store, or the disk, does not take them. Real faults on real daemons. */
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import Database from "better-sqlite3";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { breakStore, mendStore } from "./away.ts";
 import { ask, askAll, askHealth, balance, lines, readReplies, send } from "./client.ts";
 import { type Daemon, Home } from "./daemon.ts";
 import { difference, NONE, newSeed, seeded, taskLine, taskLines } from "./patterns.ts";
-
-const store = (home: Home) => join(home.state, "patterns");
-
-/** The store's folder is away, like a disk that is not mounted: what has no open segment yet can't be written. */
-function breakStore(home: Home): void {
-  renameSync(store(home), `${store(home)}.away`);
-  symlinkSync(join(home.folder, "not mounted"), store(home));
-}
-
-function mendStore(home: Home): void {
-  rmSync(store(home));
-  renameSync(`${store(home)}.away`, store(home));
-}
 
 const spooled = (home: Home) =>
   readdirSync(join(home.state, "spool")).filter((name) => name.endsWith(".spool"));

@@ -141,7 +141,11 @@ for (const [call, name] of [
   ["remove", "rm"],
 ]) {
   const method = fs.promises[name];
-  fs.promises[name] = async (target, ...rest) => at(nameOf(call, target), () => method(target, ...rest));
+  fs.promises[name] = async (target, ...rest) => {
+    const point = nameOf(call, target);
+    await hangs(point);
+    return at(point, () => method(target, ...rest));
+  };
 }
 syncBuiltinESMExports();
 
