@@ -4,7 +4,7 @@ import pLimit from "p-limit";
 import type { Scan, Visit } from "../analysis/analyse.ts";
 import type { Periods, Span } from "../analysis/period.ts";
 import type { Report } from "../analysis/report-schema.ts";
-import { messageOf, PatterndError, systemCode } from "../errors.ts";
+import { PatterndError } from "../errors.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import {
   type Backend,
@@ -20,6 +20,7 @@ import {
   type StoreStats,
 } from "./backend.ts";
 import { Cutoffs } from "./cutoffs.ts";
+import { inOurTerms } from "./failure.ts";
 import type { Filter } from "./filter.ts";
 import { ForgottenIds } from "./forgotten.ts";
 import { StepQueue, type Steps } from "./steps.ts";
@@ -201,16 +202,4 @@ export class GuardedBackend implements Backend {
     if (this.#closed) throw new PatterndError("store_closed", `the store ${path} is closed`);
     return inOurTerms(path, step);
   };
-}
-
-/** The system's errors, and a library's that have a code, as `store_failed`. */
-export function inOurTerms<T>(path: string, step: () => T): T {
-  try {
-    return step();
-  } catch (cause) {
-    if (cause instanceof PatterndError || cause instanceof NotStorable || systemCode(cause) === undefined) {
-      throw cause;
-    }
-    throw new PatterndError("store_failed", `${path}: ${messageOf(cause)}`, { cause });
-  }
 }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "../errors.ts";
 import { writeFileDurably } from "./durable.ts";
+import { inOurTerms } from "./failure.ts";
 import type { StorePlace } from "./open.ts";
 import { storeFile } from "./sqlite/file.ts";
 
@@ -13,17 +14,21 @@ export function upkeepFile({ backend, path }: StorePlace): string {
   return backend === "filesystem" ? join(path, UPKEEP_FILE) : `${storeFile(path)}${UPKEEP_FILE}`;
 }
 
-/** Its text; undefined if there is none yet. */
+/** Its text; undefined if there is none yet. @throws PatterndError `store_failed` */
 export function readUpkeepFile(place: StorePlace): string | undefined {
-  try {
-    return readFileSync(upkeepFile(place), "utf8");
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
+  const file = upkeepFile(place);
+  return inOurTerms(file, () => {
+    try {
+      return readFileSync(file, "utf8");
+    } catch (error) {
+      if (systemCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+  });
 }
 
-/** For whoever holds the store's lock. Durable when it returns. */
+/** For whoever holds the store's lock. Durable when it returns. @throws PatterndError `store_failed` */
 export function writeUpkeepFile(place: StorePlace, text: string): void {
-  writeFileDurably(upkeepFile(place), text);
+  const file = upkeepFile(place);
+  inOurTerms(file, () => writeFileDurably(file, text));
 }
