@@ -38,6 +38,7 @@ const CATALOGUE = {
   store_locked: "Stop the process that holds the store, or open it with readOnly.",
   store_newer: "Use the version of patternd that wrote this store, or a newer one.",
   store_not_found: "Check the path, or start the daemon once to create the store.",
+  store_of_another_user: "Run it as the user whom the store belongs to: `sudo -u USER patternd …`.",
   too_many_analyses: "Ask again later.",
   too_many_followers: "End one of the others (`patternd tail -f`), or ask again later.",
   usage: "See `patternd --help`.",

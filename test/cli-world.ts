@@ -1,7 +1,7 @@
 /** The built command in real child processes, in a home folder of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -20,6 +20,8 @@ interface RunOptions {
   readonly input?: string | Buffer;
   readonly env?: Record<string, string>;
   readonly cwd?: string;
+  /** Whose process it is; the world's owner's if not said. */
+  readonly uid?: number | undefined;
 }
 
 export interface World {
@@ -40,7 +42,8 @@ export interface Daemon {
   stop(): Promise<number | null>;
 }
 
-export function createWorld(): World {
+/** @param owner the user whose everything in it is, daemons included; only root may say another than itself. */
+export function createWorld(owner?: number): World {
   const folder = mkdtempSync(join(tmpdir(), "patternd-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const env = {
@@ -53,14 +56,15 @@ export function createWorld(): World {
   };
   const work = join(folder, "work");
   mkdirSync(work);
+  if (owner !== undefined) for (const path of [folder, work]) chownSync(path, owner, owner);
   const outbox = join(folder, "state/patternd/outbox");
   return {
     folder,
     outbox,
     env,
-    run: (args, { input = "", env: more = {}, cwd = work } = {}) =>
-      runToEnd(args, { env: { ...env, ...more }, cwd }, input),
-    start: (...args) => startDaemon(args, { env, cwd: work }),
+    run: (args, { input = "", env: more = {}, cwd = work, uid = owner } = {}) =>
+      runToEnd(args, { env: { ...env, ...more }, cwd, ...userOf(uid) }, input),
+    start: (...args) => startDaemon(args, { env, cwd: work, ...userOf(owner) }),
     left: () =>
       readdirSync(outbox)
         .sort()
@@ -68,9 +72,20 @@ export function createWorld(): World {
   };
 }
 
+interface SpawnOptions {
+  readonly env: Record<string, string>;
+  readonly cwd: string;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+function userOf(uid: number | undefined): { uid?: number; gid?: number } {
+  return uid === undefined ? {} : { uid, gid: uid };
+}
+
 async function runToEnd(
   args: readonly string[],
-  options: { env: Record<string, string>; cwd: string },
+  options: SpawnOptions,
   input: string | Buffer,
 ): Promise<Run> {
   const child = spawn(process.execPath, [MAIN, ...args], options);
@@ -89,10 +104,7 @@ async function runToEnd(
   };
 }
 
-async function startDaemon(
-  args: readonly string[],
-  options: { env: Record<string, string>; cwd: string },
-): Promise<Daemon> {
+async function startDaemon(args: readonly string[], options: SpawnOptions): Promise<Daemon> {
   const child = spawn(process.execPath, [MAIN, "start", ...args], {
     ...options,
     stdio: ["ignore", "pipe", "inherit"],

@@ -61,7 +61,7 @@ export class PatternStorage<Types extends DeclaredTypes = NoTypes> implements As
    * Opens the store, and creates it if there is none (unless `readOnly`); or finds the running daemon.
    *
    * @throws PatterndError `bad_request`, `daemon_unreachable`, `backend_unknown`, `sqlite_unavailable`, `lock_unavailable`, `store_locked`,
-   * `store_foreign`, `store_newer`, `store_not_found` (readOnly), `store_failed`.
+   * `store_of_another_user`, `store_foreign`, `store_newer`, `store_not_found` (readOnly), `store_failed`.
    */
   static async open<const Types extends DeclaredTypes = NoTypes>(
     options: StorageOptions<Types> | DaemonOptions<Types>,

@@ -1,6 +1,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
+import { refuseForAnother } from "./owner.ts";
 
 /** The one writer of a store, or of a spool. The kernel drops the lock when the process ends, however it ends. */
 export interface WriterLock {
@@ -46,6 +47,17 @@ export function acquireLock(file: string, holder: string, what: "store" | "spool
       }
     },
   };
+}
+
+/**
+ * The same for a store, which is to be written to from here on.
+ *
+ * @param mark the file that makes a store of the place
+ * @throws PatterndError `store_of_another_user`, besides those above.
+ */
+export function lockStore(mark: string, file: string, holder: string): WriterLock {
+  refuseForAnother(mark);
+  return acquireLock(file, holder);
 }
 
 /**

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { instantOf, LATER, lineOf, note, parse, walk } from "./patterns.ts";
 import { type Open, Place } from "./place.ts";
@@ -65,6 +66,40 @@ export function opening(open: Open): void {
       expect(lines.sort()).toEqual(batch.map(lineOf).sort());
     }
     expect(parse((await reader.get("n7")) ?? "").instant).toBe(instantOf("2026-05-03"));
+  });
+
+  const isRoot = process.geteuid?.() === 0;
+
+  test.skipIf(!isRoot)("another user's store is root's to read only (skipped unless root)", async () => {
+    const place = new Place(open);
+    const writer = await place.open();
+    await writer.write([note("a")]);
+    await writer.close();
+    const all = () => [".", ...place.entries().map(({ path }) => path)].sort();
+    const states = () =>
+      all().map((path) => {
+        const { uid, mode, size, mtimeNs } = statSync(join(place.folder, path), { bigint: true });
+        return { path, uid, mode, size, mtimeNs };
+      });
+    for (const path of all()) chownSync(join(place.folder, path), 65_534, 65_534);
+    const before = states();
+    await expect(place.open()).rejects.toMatchObject({ code: "store_of_another_user" });
+    expect(states()).toEqual(before);
+    const reader = await place.open({ readOnly: true });
+    expect(await walk(reader)).toEqual([lineOf(note("a"))]);
+    await reader.close();
+    expect(new Set(states().map(({ uid }) => uid))).toEqual(new Set([65_534n]));
+  });
+
+  test.skipIf(!isRoot)("root's store may be in another user's folder (skipped unless root)", async () => {
+    const place = new Place(open);
+    mkdirSync(place.path);
+    for (const folder of [place.folder, place.path]) chownSync(folder, 65_534, 65_534);
+    for (const id of ["a", "b"]) {
+      const writer = await place.open();
+      expect(await writer.write([note(id)])).toEqual(["stored"]);
+      await writer.close();
+    }
   });
 
   test("a second writer is refused, told who holds the store; readers are not", async () => {

@@ -10,6 +10,7 @@ import { installed, Machine, whyNoMachine } from "./machine.ts";
 
 const why = whyNoMachine();
 const DOCUMENTATION = new URL("../../docs/metrics.md", import.meta.url);
+const OPERATIONS = new URL("../../docs/operations.md", import.meta.url);
 const CONFIG = "/etc/patternd/config.json";
 
 describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", () => {
@@ -50,6 +51,27 @@ describe.skipIf(why)(why ? `under systemd (skipped: ${why})` : "under systemd", 
     expect(machine.must(...patternd("delete-old"))).toContain("0 patterns deleted");
     machine.must(...patternd("compress"));
     expect(machine.must(...patternd("analyze", "--json"))).toContain("error_occurrence");
+  });
+
+  test("without a daemon root is sent to the daemon's user, who works on the store as documented", async () => {
+    const [, commands = ""] =
+      /a deletion, say:\n\n```sh\n(.+?)```/s.exec(readFileSync(OPERATIONS, "utf8")) ?? [];
+    const [stop = "", act = "", start = ""] = commands.split("\n");
+    const asUser = act.replace("sudo -u patternd patternd", `runuser -u patternd -- ${patternd().join(" ")}`);
+    expect(asUser).toContain(" delete-old ");
+    const owners = () => machine.must("sh", "-c", "find /var/lib/patternd -printf '%u\\n' | sort -u");
+    // Connections from before have to be seen to end.
+    await machine.mustMeanwhile("sh", "-ec", stop);
+    const asRoot = machine.run(...patternd("delete-old"));
+    expect([asRoot.status, asRoot.stderr]).toEqual([
+      1,
+      expect.stringContaining("`sudo -u patternd patternd …`"),
+    ]);
+    expect(machine.must("sh", "-ec", asUser)).toContain("0 patterns deleted");
+    machine.must(...patternd("stats"));
+    expect(owners()).toBe("patternd\n");
+    await machine.mustMeanwhile("sh", "-ec", start);
+    expect((await askHealth(query())).status).toBe("ready");
   });
 
   test("a clock that jumped while the daemon was down is noticed inside the sandbox", async () => {

@@ -5,9 +5,9 @@ import type { Backend, OpenOptions } from "../backend.ts";
 import { makeFolder } from "../durable.ts";
 import { inOurTerms } from "../failure.ts";
 import { GuardedBackend } from "../guarded.ts";
-import { acquireLock } from "../lock.ts";
+import { lockStore } from "../lock.ts";
 import { addForgotten, readForgotten } from "./forgotten-file.ts";
-import { LOCK_FILE } from "./layout.ts";
+import { LOCK_FILE, METADATA_FILE } from "./layout.ts";
 import { createMetadata, readMetadata } from "./metadata.ts";
 import { SegmentReader } from "./reader.ts";
 import { refusing } from "./refused.ts";
@@ -16,7 +16,8 @@ import { SegmentWriter } from "./writer.ts";
 /**
  * Opens a store of day segments (layout.ts), creating it if there is none.
  *
- * @throws PatterndError `store_locked`, `store_foreign`, `store_newer`, `store_not_found` (readOnly), `store_failed`.
+ * @throws PatterndError `store_locked`, `store_of_another_user`, `store_foreign`, `store_newer`, `store_not_found`
+ * (readOnly), `store_failed`.
  */
 export async function openFilesystem(options: OpenOptions): Promise<Backend> {
   return inOurTerms(options.path, () =>
@@ -46,7 +47,7 @@ function openForWriting(options: OpenOptions): Backend {
   // Looked at before anything is written: what is not ours stays untouched.
   readMetadata(path);
   makeFolder(path);
-  const lock = acquireLock(join(path, LOCK_FILE), options.holder ?? "patternd");
+  const lock = lockStore(join(path, METADATA_FILE), join(path, LOCK_FILE), options.holder ?? "patternd");
   try {
     const metadata = readMetadata(path) ?? createMetadata(path, options);
     const zone = new Zone(metadata.timezone);

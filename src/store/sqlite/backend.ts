@@ -5,7 +5,7 @@ import type { Backend, OpenOptions } from "../backend.ts";
 import { makeFolder } from "../durable.ts";
 import { inOurTerms } from "../failure.ts";
 import { GuardedBackend } from "../guarded.ts";
-import { acquireLock, type WriterLock } from "../lock.ts";
+import { lockStore, type WriterLock } from "../lock.ts";
 import { oneStep } from "../steps.ts";
 import { PatternCounter } from "./census.ts";
 import { type Connection, type Driver, loadDriver } from "./driver.ts";
@@ -27,8 +27,8 @@ import { PatternWriter } from "./writer.ts";
  * Opens a store in one SQLite database (schema.ts), creating it if there is none. SQLite works synchronously:
  * every call blocks the thread that it is made in.
  *
- * @throws PatterndError `sqlite_unavailable`, `store_locked`, `store_foreign`, `store_newer`, `store_not_found`
- * (readOnly), `store_failed`.
+ * @throws PatterndError `sqlite_unavailable`, `store_locked`, `store_of_another_user`, `store_foreign`, `store_newer`,
+ * `store_not_found` (readOnly), `store_failed`.
  */
 export async function openSqlite(
   options: OpenOptions,
@@ -62,7 +62,7 @@ function openForWriting(driver: Driver, options: OpenOptions, migrations: readon
   // Looked at before anything is written: beside what is not ours nothing appears.
   isStore(driver, file, migrations);
   makeFolder(dirname(file));
-  const lock = acquireLock(`${file}.lock`, options.holder ?? "patternd");
+  const lock = lockStore(file, `${file}.lock`, options.holder ?? "patternd");
   return closingOnError(
     () => lock.release(),
     () => {

@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { PatterndError } from "../../../errors.ts";
 import { Zone } from "../../../pattern/zone.ts";
 import type { Finding, Repaired, StoreChecker, Tally } from "../../finding.ts";
-import { acquireLock, isProbablyHeld } from "../../lock.ts";
+import { isProbablyHeld, lockStore } from "../../lock.ts";
 import { LOCK_FILE, listDays, listSegments, METADATA_FILE } from "../layout.ts";
 import { readMetadata } from "../metadata.ts";
 import { type Fault, fault, findingOf } from "./fault.ts";
@@ -69,7 +69,7 @@ async function* checkBeside(root: string, zone: Zone, tally: Tally): AsyncGenera
 }
 
 async function* repair(root: string, zone: Zone): AsyncGenerator<Repaired, void> {
-  const lock = acquireLock(join(root, LOCK_FILE), "patternd check-store --repair");
+  const lock = lockStore(join(root, METADATA_FILE), join(root, LOCK_FILE), "patternd check-store --repair");
   try {
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const faults = [...look(root, zone, { patterns: 0, bytes: 0 })].filter(({ remedy }) => remedy);

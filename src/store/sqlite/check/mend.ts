@@ -7,7 +7,7 @@ import { systemCode } from "../../../errors.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import { syncPath } from "../../durable.ts";
 import type { Repaired } from "../../finding.ts";
-import { acquireLock } from "../../lock.ts";
+import { lockStore } from "../../lock.ts";
 import type { Connection, Driver } from "../driver.ts";
 import { configureWriter, openReader, openWriter } from "../file.ts";
 import { hashOf, IdIndex, indexIds } from "../ids.ts";
@@ -29,13 +29,13 @@ const MAX_ROUNDS = 20;
 /** With their lines in memory. */
 const MOST_ROWS = 5_000;
 
-/** @throws PatterndError `store_locked` */
+/** @throws PatterndError `store_locked`, `store_of_another_user` */
 export async function* repairDatabase(
   driver: Driver,
   file: string,
   look: () => Iterable<DatabaseFault>,
 ): AsyncGenerator<Repaired, void> {
-  const lock = acquireLock(`${file}.lock`, "patternd check-store --repair");
+  const lock = lockStore(file, `${file}.lock`, "patternd check-store --repair");
   try {
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const faults = repairable(look());
