@@ -13,6 +13,7 @@ import type { StorePlace } from "../store/open.ts";
 import { upkeepFile } from "../store/upkeep-file.ts";
 import { filesIn, forgetIn } from "./files.ts";
 import { anyOf, type IsMeant, matching, withIds } from "./meant.ts";
+import { WrittenIds } from "./written-ids.ts";
 
 const PAGE = 1_000;
 const ASIDE = ".aside";
@@ -61,7 +62,8 @@ export async function forget(parts: Parts, { ids, filter }: Wanted, isDry: boole
   for (const id of named) found.add(id);
   const all = [...found];
   const patterns = isDry ? count : await forgetAll(parts.store, all);
-  const isMeant = filter ? anyOf(withIds(all), matching(filter, parts.zone)) : withIds(all);
+  const written = new WrittenIds(found);
+  const isMeant = filter ? anyOf(withIds(written), matching(filter, parts.zone)) : withIds(written);
   const { places, review, isServed } = parts;
   const inRejected = await review.purge({}, isDry, (kept) =>
     kept.patternId !== undefined && found.has(kept.patternId) ? true : isMeant(kept.bytes),

@@ -5,22 +5,17 @@ import { parseTimestamp } from "../pattern/timestamp.ts";
 import type { Zone } from "../pattern/zone.ts";
 import type { Filter } from "../store/filter.ts";
 import { contentMatcher } from "../store/filter.ts";
+import type { WrittenIds } from "./written-ids.ts";
 
 /** A line as it was received, or what is left of it. */
 export type IsMeant = (line: Buffer) => boolean;
 
 /** Those with these ids; a line that is no JSON, or only a part of one, is meant when an id stands in it. */
-export function withIds(ids: readonly string[]): IsMeant {
-  const wanted = new Set(ids);
-  const written = ids.flatMap((id) => {
-    const quoted = JSON.stringify(id);
-    // A row that was kept aside is a line in a line.
-    return [quoted, JSON.stringify(quoted).slice(1, -1)].map((text) => Buffer.from(text, "utf8"));
-  });
+export function withIds(ids: WrittenIds): IsMeant {
   return (line) => {
     const value = parsed(line);
-    if (isObject(value) && typeof value.pattern_id === "string") return wanted.has(value.pattern_id);
-    return written.some((id) => line.includes(id));
+    if (isObject(value) && typeof value.pattern_id === "string") return ids.has(value.pattern_id);
+    return ids.standIn(line);
   };
 }
 
