@@ -48,6 +48,21 @@ test.each([
   expect(files.map((file) => existsSync(file))).toEqual(files.map((_, index) => index >= gone));
 });
 
+test("what is about to replace a file counts for nothing, unless it was left behind", () => {
+  const files = aside();
+  const replacement = `${files[0]}.new`;
+  writeFileSync(replacement, "x".repeat(100));
+  const remove = () => {
+    const removed: string[] = [];
+    boundAside([...files, replacement], { days: 90, maxBytes: 400 }, NOW, ({ file }) => removed.push(file));
+    return removed;
+  };
+  utimesSync(replacement, NOW / 1000, NOW / 1000 - 60);
+  expect(remove()).toEqual([]);
+  utimesSync(replacement, NOW / 1000, (NOW - DAY_MS / 2) / 1000);
+  expect(remove()).toEqual([files[0]]);
+});
+
 test("a link goes, not what it leads to; a folder stays", () => {
   const inside = folder();
   const target = join(inside, "target");

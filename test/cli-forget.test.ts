@@ -161,6 +161,45 @@ test("hundreds of ids are forgotten in as many requests as they need", async () 
   expect(await daemon.stop()).toBe(0);
 });
 
+test("a rejected line whose record is damaged is forgotten, too", async () => {
+  const world = configured("filesystem");
+  await world.run(["import", "-", "--config", world.config], { input: text(line("b")) });
+  const folder = join(world.state, "rejected");
+  mkdirSync(folder, { recursive: true });
+  const day = join(folder, `${new Date().toISOString().slice(0, 10)}.ndjson`);
+  const record = JSON.stringify({ time: "2026-11-20T10:00:00Z", line: line("a") });
+  writeFileSync(
+    day,
+    text(record.slice(0, -20), record.replace(SECRET, "other").slice(0, -20).replaceAll("a", "b")),
+  );
+  const { stdout } = await world.run(["forget", "a", "--yes", "--config", world.config]);
+  expect(stdout).toBe("forgot 0 patterns, 1 rejected line\n");
+  expect(holding({ state: folder })).toEqual([]);
+  expect(linesOf(readFileSync(day, "utf8"))).toHaveLength(1);
+});
+
+test.skipIf(process.platform !== "linux")(
+  "a large file kept aside takes no memory to speak of, whoever else forgets something in it",
+  async () => {
+    const world = configured("filesystem");
+    const daemon = await world.start("--config", world.config);
+    const peakMiB = () => {
+      const status = readFileSync(`/proc/${daemon.process.pid}/status`, "utf8");
+      return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+    };
+    const others = `${errorLine("other", "2026-11-20", { more: "x".repeat(800) })}\n`.repeat(100_000);
+    const aside = keepAside(join(world.state, "spool"), line("a"), line("b"), others);
+    await emitSettled(world, ["emit", "--config", world.config], text(line("c")));
+    const before = peakMiB();
+    const forget = (id: string) => world.run(["forget", id, "--yes", "--config", world.config]);
+    for (const { stdout } of await Promise.all([forget("a"), forget("b")]))
+      expect(stdout).toBe("forgot 0 patterns, 1 line kept aside\n");
+    expect(statSync(aside).size).toBe(others.length + 1);
+    expect(peakMiB() - before).toBeLessThan(60);
+    expect(await daemon.stop()).toBe(0);
+  },
+);
+
 test.each([
   [["forget", "--yes"], "everything is never meant"],
   [["forget", "a"], "--yes: needed where nobody can be asked"],

@@ -139,7 +139,8 @@ async function withStore<T>(config: Config, run: (order: Order) => Promise<T>): 
     const lines = new RejectedLines({ ...rejected, folder: rejected.path, durability });
     const review = new RejectedReview(lines, ingest.maxLineBytes);
     const zone = new Zone(store.metadata.timezone);
-    const parts = { store, zone, review, places: placesOf(config), isServed: false };
+    const { maxLineBytes } = ingest;
+    const parts = { store, zone, review, places: placesOf(config), maxLineBytes, isServed: false };
     return await run(({ ids, parameters }, isDry) => {
       const filter = parameters && parseQuery(parameters, Zone.host()).filter;
       return forget(parts, { ids, filter }, isDry);

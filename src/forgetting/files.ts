@@ -1,11 +1,13 @@
-/** Taking lines out of files that nobody writes to: what was kept aside, what emitters left, what an import refused. */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+/** Taking lines out of files that nobody writes to: what was kept aside, and what emitters left. */
+import { constants, readdirSync } from "node:fs";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemCode } from "../errors.ts";
-import { syncPath, writeFileDurably } from "../store/durable.ts";
+import { syncFolder } from "../queue/folders.ts";
+import { partsOf, type RecordLine } from "../queue/rejected/record-lines.ts";
+import { isStillThere, leavingLines, type OpenFile, replaceWithout } from "../queue/rejected/removal.ts";
 import type { IsMeant } from "./meant.ts";
-
-const NEWLINE = 10;
+import type { WrittenIds } from "./written-ids.ts";
 
 /** The files in a folder whose names have this form; none if there is no such folder. */
 export function filesIn(folder: string, form: RegExp): string[] {
@@ -20,41 +22,61 @@ export function filesIn(folder: string, form: RegExp): string[] {
   }
 }
 
-/**
- * Takes the lines that are meant out of a file, whole or not at all, and removes one in which no line is left. Returns
- * how many went, or would. Links and whatever else is no plain file are left alone.
- */
-export function forgetIn(file: string, isMeant: IsMeant, isDry: boolean): number {
-  const bytes = readPlainFile(file);
-  if (!bytes) return 0;
-  const kept: Buffer[] = [];
-  let gone = 0;
-  for (let start = 0; start < bytes.length; ) {
-    const newline = bytes.indexOf(NEWLINE, start);
-    const end = newline === -1 ? bytes.length : newline + 1;
-    const line = bytes.subarray(start, end);
-    if (isMeant(newline === -1 ? line : line.subarray(0, -1))) gone += 1;
-    else kept.push(line);
-    start = end;
-  }
-  if (gone === 0 || isDry) return gone;
-  if (kept.some((line) => line.toString("latin1").trim() !== "")) writeFileDurably(file, Buffer.concat(kept));
-  else rmSync(file, { force: true });
-  syncPath(dirname(file));
-  return gone;
+export interface Meant {
+  readonly ids: WrittenIds;
+  readonly isMeant: IsMeant;
+  /** What is longer, in bytes, is no line: it is meant when an id stands in it. */
+  readonly maxLineBytes: number;
 }
 
-function readPlainFile(file: string): Buffer | undefined {
-  let fd: number;
+/**
+ * Takes the lines that are meant out of a file, whole or not at all, and removes one in which no line is left. Resolves
+ * to how many went, or would, durably. Links and whatever else is no plain file are left alone.
+ */
+export async function forgetIn(path: string, meant: Meant, isDry: boolean): Promise<number> {
+  const handle = await openPlainFile(path);
+  if (!handle) return 0;
   try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    return await forgetInOpen({ path, handle }, meant, isDry);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function forgetInOpen(file: OpenFile, meant: Meant, isDry: boolean): Promise<number> {
+  const { size } = await file.handle.stat();
+  const isLeaving = ({ bytes, ...range }: RecordLine) =>
+    bytes ? meant.isMeant(bytes) : holdsAny(meant.ids, file.handle, range);
+  const { ranges, lines, isAnyLeft } = await leavingLines(file, size, isLeaving, meant.maxLineBytes);
+  if (lines === 0 || isDry) return lines;
+  // What was kept aside is kept in bounds meanwhile.
+  if (!(await isStillThere(file))) return 0;
+  if (isAnyLeft) await replaceWithout(file, ranges.all, size);
+  else await rm(file.path, { force: true });
+  await syncFolder(dirname(file.path));
+  return lines;
+}
+
+/** Whether an id stands in a range of any length. */
+export async function holdsAny(
+  ids: WrittenIds,
+  handle: FileHandle,
+  range: { readonly start: number; readonly end: number },
+): Promise<boolean> {
+  for await (const part of partsOf(handle, range, ids.longest)) if (ids.standIn(part)) return true;
+  return false;
+}
+
+/** Undefined for what is none, or is not there. */
+async function openPlainFile(path: string): Promise<FileHandle | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (systemCode(error) === "ENOENT" || systemCode(error) === "ELOOP") return undefined;
     throw error;
   }
-  try {
-    return fstatSync(fd).isFile() ? readFileSync(fd) : undefined;
-  } finally {
-    closeSync(fd);
-  }
+  if ((await handle.stat()).isFile()) return handle;
+  await handle.close();
+  return undefined;
 }

@@ -11,8 +11,8 @@ import type { Backend, Position } from "../store/backend.ts";
 import type { Filter } from "../store/filter.ts";
 import type { StorePlace } from "../store/open.ts";
 import { upkeepFile } from "../store/upkeep-file.ts";
-import { filesIn, forgetIn } from "./files.ts";
-import { anyOf, type IsMeant, matching, withIds } from "./meant.ts";
+import { filesIn, forgetIn, holdsAny, type Meant } from "./files.ts";
+import { anyOf, matching, withIds } from "./meant.ts";
 import { WrittenIds } from "./written-ids.ts";
 
 const PAGE = 1_000;
@@ -47,41 +47,50 @@ export interface Places {
 export interface Parts {
   readonly store: Pick<Backend, "get" | "query" | "forget">;
   readonly zone: Zone;
-  readonly review: Pick<RejectedReview, "purge">;
+  readonly review: Pick<RejectedReview, "remove">;
   readonly places: Places;
+  /** As lines are taken in, in bytes: nothing longer is taken for one. */
+  readonly maxLineBytes: number;
   /** Whether the outbox is taken in by somebody, who leaves out what is forgotten. */
   readonly isServed: boolean;
 }
 
 /** Everything that is to be forgotten must have come to the store before. May be called again after an error. */
 export async function forget(parts: Parts, { ids, filter }: Wanted, isDry: boolean): Promise<ForgetReport> {
+  const { store, zone } = parts;
   const found = new Set<string>();
-  if (filter) for await (const id of idsOf(parts.store, filter)) found.add(id);
+  if (filter) for await (const id of idsOf(store, filter)) found.add(id);
   const named = ids.filter((id) => !found.has(id));
-  const count = isDry ? found.size + (await countOf(parts.store, named)) : 0;
+  const count = isDry ? found.size + (await countOf(store, named)) : 0;
   for (const id of named) found.add(id);
   const all = [...found];
-  const patterns = isDry ? count : await forgetAll(parts.store, all);
+  const patterns = isDry ? count : await forgetAll(store, all);
   const written = new WrittenIds(found);
-  const isMeant = filter ? anyOf(withIds(written), matching(filter, parts.zone)) : withIds(written);
-  const { places, review, isServed } = parts;
-  const inRejected = await review.purge({}, isDry, (kept) =>
-    kept.patternId !== undefined && found.has(kept.patternId) ? true : isMeant(kept.bytes),
+  const isMeant = filter ? anyOf(withIds(written), matching(filter, zone)) : withIds(written);
+  const elsewhere = await forgetElsewhere(
+    parts,
+    { ids: written, isMeant, maxLineBytes: parts.maxLineBytes },
+    isDry,
   );
-  const sum = (files: readonly string[], meant: IsMeant) =>
-    files.reduce((lines, file) => lines + forgetIn(file, meant, isDry), 0);
-  // Records that a killed import did not finish are nobody's to read, but here they hold what is meant.
-  const imports = sum(
-    filesIn(places.rejected, /^imports-.*\.ndjson$/),
-    (record) => !parseKept(record) && isMeant(record),
-  );
-  return {
-    dry_run: isDry,
-    patterns,
-    rejected: inRejected.lines + imports,
-    outbox: isServed ? 0 : sum(filesIn(places.outbox, /^[^.]/), isMeant),
-    aside: sum(asideFiles(places), isMeant),
+  return { dry_run: isDry, patterns, ...elsewhere };
+}
+
+async function forgetElsewhere({ review, places, isServed }: Parts, meant: Meant, isDry: boolean) {
+  const { ids, isMeant } = meant;
+  const sum = async (files: readonly string[]) => {
+    let lines = 0;
+    for (const file of files) lines += await forgetIn(file, meant, isDry);
+    return lines;
   };
+  // Records that can't be read are nobody's to read, but they hold what is meant.
+  const rejected = await review.remove(({ bytes, ...range }, { handle }) => {
+    if (!bytes) return holdsAny(ids, handle, range);
+    const kept = parseKept(bytes);
+    if (kept?.patternId !== undefined && ids.has(kept.patternId)) return true;
+    return isMeant(kept?.bytes ?? bytes);
+  }, isDry);
+  const outbox = isServed ? 0 : await sum(filesIn(places.outbox, /^[^.]/));
+  return { rejected, outbox, aside: await sum(asideFiles(places)) };
 }
 
 /** What was kept aside of the store, the spool and the outbox. */

@@ -7,6 +7,10 @@ import { placesOf } from "./upkeeping.ts";
 
 const EVERY_MS = 3_600_000;
 const DAY_MS = 86_400_000;
+/** What replaces a file that something of is forgotten in, until it is whole. Counted, it would make others go. */
+const UNFINISHED = /\.new$/;
+/** One that is as old as this has lost its writer. */
+const ABANDONED_MS = 3_600_000;
 
 /** Now, and each hour until it is ended by what is returned. */
 export function boundHourly(current: () => Config, log: Log): () => void {
@@ -36,7 +40,9 @@ export function boundAside(
   const found = files.flatMap((file) => {
     // A link is one that was refused: it goes, not what it leads to.
     const stat = lstatSync(file, { throwIfNoEntry: false });
-    return stat && !stat.isDirectory() ? { file, bytes: stat.size, time: stat.mtimeMs } : [];
+    if (!stat || stat.isDirectory()) return [];
+    if (UNFINISHED.test(file) && stat.mtimeMs > now - ABANDONED_MS) return [];
+    return { file, bytes: stat.size, time: stat.mtimeMs };
   });
   let left = found.reduce((sum, { bytes }) => sum + bytes, 0);
   for (const { file, bytes, time } of found.sort((a, b) => a.time - b.time)) {

@@ -44,9 +44,13 @@ export interface ForgetParts {
   readonly log: Log;
 }
 
-/** @throws PatterndError `store_failed` while lines wait in the spool: what they hold is not known yet. */
+/**
+ * One at a time: two would replace the same files.
+ *
+ * @throws PatterndError `store_failed` while lines wait in the spool: what they hold is not known yet.
+ */
 export function forgetOrder({ config, store, queue, spool, review, log }: ForgetParts): Forget {
-  return async (wanted, isDry) => {
+  const run: Forget = async (wanted, isDry) => {
     await queue.flush();
     for (let waited = 0; !spool.isEmpty; waited += DRAIN_STEP_MS) {
       if (waited >= DRAIN_MS) {
@@ -57,12 +61,19 @@ export function forgetOrder({ config, store, queue, spool, review, log }: Forget
       await setTimeout(DRAIN_STEP_MS);
     }
     const zone = new Zone(store.metadata.timezone);
+    const { maxLineBytes } = config.ingest;
     const report = await forget(
-      { store, zone, review, places: placesOf(config), isServed: true },
+      { store, zone, review, places: placesOf(config), maxLineBytes, isServed: true },
       wanted,
       isDry,
     );
     if (!isDry) log("info", "pattern.forgotten", { ...report });
     return report;
+  };
+  let turn: Promise<unknown> = Promise.resolve();
+  return (wanted, isDry) => {
+    const done = turn.then(() => run(wanted, isDry));
+    turn = done.catch(() => {});
+    return done;
   };
 }

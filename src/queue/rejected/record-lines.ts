@@ -1,7 +1,9 @@
-/** The lines of a file of records, from either end, each with its place; a block at a time, whatever is in there. */
+/** The lines of a file, of records for the most part, from either end, each with its place; a block at a time, whatever is in there. */
 import type { FileHandle } from "node:fs/promises";
 
 const BLOCK_BYTES = 256 * 1024;
+/** What is looked through at once, of what is no line. */
+const PART_BYTES = 64 * 1024;
 /** No record is as long: 64 KiB of a line, of which JSON writes no character with more than six. */
 const MAX_RECORD_BYTES = 1024 * 1024;
 const NEWLINE = 10;
@@ -13,33 +15,58 @@ export interface Range {
 }
 
 export interface RecordLine extends Range {
-  /** Without newline; undefined if it is longer than any record. */
+  /** Without newline; undefined if it is too long. */
   readonly bytes: Buffer | undefined;
   /** False for what stands behind the last newline: a write that did not come to its end. */
   readonly terminated: boolean;
 }
 
-/** From the first line to what stands before `size`. Blank lines are left out. */
-export async function* linesForwards(handle: FileHandle, size: number): AsyncGenerator<RecordLine> {
+/** From the first line to what stands before `size`. Blank lines are left out, and of longer ones than `maxBytes` the bytes. */
+export async function* linesForwards(
+  handle: FileHandle,
+  size: number,
+  maxBytes = MAX_RECORD_BYTES,
+): AsyncGenerator<RecordLine> {
   let start = 0;
-  let held: Buffer | undefined = Buffer.alloc(0);
+  let held: Buffer[] = [];
   const room = Buffer.allocUnsafe(BLOCK_BYTES);
   for (let at = 0; at < size; ) {
     const block = await readAt(handle, at, room.subarray(0, size - at));
     if (block.length === 0) return;
     let from = 0;
     for (let newline = block.indexOf(NEWLINE); newline !== -1; newline = block.indexOf(NEWLINE, from)) {
-      const bytes = joined(held, block.subarray(from, newline));
       const end = at + newline + 1;
-      if (bytes?.length !== 0) yield { start, end, bytes, terminated: true };
-      held = Buffer.alloc(0);
+      const length = newline + at - start;
+      const bytes = length > maxBytes ? undefined : Buffer.concat([...held, block.subarray(from, newline)]);
+      if (length > 0) yield { start, end, bytes, terminated: true };
+      held = [];
       start = end;
       from = newline + 1;
     }
-    held = joined(held, block.subarray(from));
+    at += block.length;
+    // Copied: the next block is read over this one.
+    if (at - start > maxBytes) held = [];
+    else held.push(Buffer.from(block.subarray(from)));
+  }
+  const bytes = size - start > maxBytes ? undefined : Buffer.concat(held);
+  if (start < size) yield { start, end: size, bytes, terminated: false };
+}
+
+/** A range that may be of any length, in parts: what is no longer than `overlap` bytes lies whole in one of them. */
+export async function* partsOf(
+  handle: FileHandle,
+  { start, end }: Range,
+  overlap: number,
+): AsyncGenerator<Buffer> {
+  const room = Buffer.allocUnsafe(PART_BYTES);
+  let part = Buffer.alloc(0);
+  for (let at = start; at < end; ) {
+    const block = await readAt(handle, at, room.subarray(0, end - at));
+    if (block.length === 0) return;
+    part = Buffer.concat([part.subarray(Math.max(0, part.length - overlap)), block]);
+    yield part;
     at += block.length;
   }
-  if (start < size) yield { start, end: size, bytes: held, terminated: false };
 }
 
 /** From what stands before `size` back to the first line. Blank lines are left out. */

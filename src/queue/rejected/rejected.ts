@@ -6,7 +6,7 @@
  * One process changes the folder, the one that holds the store, and in it one step at a time: nothing is appended
  * to a file that is about to be replaced.
  */
-import { type FileHandle, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import type { RejectedLine } from "../../pattern/rejection.ts";
@@ -23,9 +23,9 @@ import {
 } from "./day-files.ts";
 import { keptRecord } from "./kept-record.ts";
 import type { Range } from "./record-lines.ts";
+import { isStillThere, replaceWithout } from "./removal.ts";
 
 const DAY_MS = 86_400_000;
-const COPY_BYTES = 1024 * 1024;
 const NEWLINE = "\n";
 
 export interface GoneFile {
@@ -113,7 +113,7 @@ export class RejectedLines {
       if (gone === 0 || !(await isStillThere(file))) return 0;
       const { size } = await file.handle.stat();
       if (gone === size) await unlink(file.path);
-      else await replace(file, remainder(ranges, size));
+      else await replaceWithout(file, ranges, size);
       await syncFolder(this.#options.folder);
       return gone;
     });
@@ -172,53 +172,6 @@ export class RejectedLines {
       onDropped?.({ file: `${day}.ndjson`, bytes, lines });
       if (day === current) return;
     }
-  }
-}
-
-/** The open file's inode is not given to another file. */
-async function isStillThere({ path, handle }: DayFile): Promise<boolean> {
-  try {
-    const [opened, there] = await Promise.all([handle.stat(), stat(path)]);
-    return opened.dev === there.dev && opened.ino === there.ino;
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
-    throw error;
-  }
-}
-
-/** What is left of a file of this size. */
-function remainder(ranges: readonly Range[], size: number): Range[] {
-  const starts = [0, ...ranges.map(({ end }) => end)];
-  const ends = [...ranges.map(({ start }) => start), size];
-  return starts
-    .map((start, index) => ({ start, end: ends[index] ?? start }))
-    .filter(({ start, end }) => end > start);
-}
-
-async function replace({ path, handle }: DayFile, kept: readonly Range[]): Promise<void> {
-  const unfinished = `${path}.new`;
-  try {
-    const copy = await open(unfinished, "w", 0o600);
-    try {
-      for (const range of kept) await copyRange(handle, copy, range);
-      await copy.sync();
-    } finally {
-      await copy.close();
-    }
-    await rename(unfinished, path);
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw error;
-  }
-}
-
-async function copyRange(from: FileHandle, to: FileHandle, { start, end }: Range): Promise<void> {
-  for (let at = start; at < end; ) {
-    const length = Math.min(COPY_BYTES, end - at);
-    const { buffer, bytesRead } = await from.read(Buffer.allocUnsafe(length), 0, length, at);
-    if (bytesRead === 0) throw new Error(`a file of ${end} bytes ended at ${at}`);
-    await to.appendFile(buffer.subarray(0, bytesRead));
-    at += bytesRead;
   }
 }
 

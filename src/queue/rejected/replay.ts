@@ -8,9 +8,9 @@ import type { RejectedFilter, RejectionCode } from "../../pattern/rejection.ts";
 import type { Entry } from "../../pattern/settlement.ts";
 import { type DayFile, dateOf, daysIn, keptForwards, mayHold, type PlacedLine } from "./day-files.ts";
 import type { Judge } from "./judges.ts";
-import type { KeptLine } from "./kept-record.ts";
-import type { Range } from "./record-lines.ts";
+import type { Range, RecordLine } from "./record-lines.ts";
 import type { RejectedLines } from "./rejected.ts";
+import { leavingLines, Ranges } from "./removal.ts";
 
 /** Lines that are under way together: at most so many, and about so many bytes. */
 const CHUNK_LINES = 2_000;
@@ -42,7 +42,7 @@ export interface PurgeReport {
   bytes: number;
 }
 
-/** One replay or purge at a time. Both throw PatterndError: `rejected_unusable`, and what the judge throws. */
+/** One replay, purge or removal at a time. All throw PatterndError: `rejected_unusable`, and what the judge throws. */
 export class RejectedReview {
   readonly #lines: RejectedLines;
   readonly #maxLineBytes: number;
@@ -77,24 +77,20 @@ export class RejectedReview {
     });
   }
 
-  /**
-   * Records that can't be read go with the others of their day, if the filter means the whole day. `isMeant`: of
-   * those that the filter means, only these.
-   */
-  purge(filter: RejectedFilter, isDry: boolean, isMeant?: (kept: KeptLine) => boolean): Promise<PurgeReport> {
+  /** Records that can't be read go with the others of their day, if the filter means the whole day. */
+  purge(filter: RejectedFilter, isDry: boolean): Promise<PurgeReport> {
     const report: PurgeReport = { dry_run: isDry, lines: 0, damaged: 0, bytes: 0 };
     return this.#inTurn(async () => {
       await this.#eachDay(filter, async (file, day) => {
         const gone = new Ranges();
-        const isWholeDay = !isMeant && filter.code === undefined && coversDay(filter, day);
+        const isWholeDay = filter.code === undefined && coversDay(filter, day);
         const found = { lines: 0, damaged: 0 };
         const onDamaged = (range: Range) => {
           if (!isWholeDay) return;
           found.damaged += 1;
           gone.add(range);
         };
-        for await (const { range, kept } of keptForwards(file, filter, onDamaged)) {
-          if (isMeant && !isMeant(kept)) continue;
+        for await (const { range } of keptForwards(file, filter, onDamaged)) {
           found.lines += 1;
           gone.add(range);
         }
@@ -105,6 +101,21 @@ export class RejectedReview {
         report.bytes += bytes;
       });
       return report;
+    });
+  }
+
+  /** Takes out every record that is meant, whether it can be read or not. Resolves to how many went, or would. */
+  remove(
+    isMeant: (record: RecordLine, file: DayFile) => boolean | Promise<boolean>,
+    isDry: boolean,
+  ): Promise<number> {
+    let gone = 0;
+    return this.#inTurn(async () => {
+      await this.#eachDay({}, async (file) => {
+        const { ranges, lines } = await leavingLines(file, file.size, (record) => isMeant(record, file));
+        if (lines > 0 && (isDry || (await this.#lines.cut(file, ranges.all)) > 0)) gone += lines;
+      });
+      return gone;
     });
   }
 
@@ -161,19 +172,6 @@ export function rejectedUnusable(folder: string, cause: unknown): PatterndError 
   if (cause instanceof PatterndError) return cause;
   const message = `can't work on the rejected lines in ${folder}: ${messageOf(cause)}`;
   return new PatterndError("rejected_unusable", message, { cause });
-}
-
-/** Ranges in the order of their places, neighbours as one. */
-class Ranges {
-  readonly all: { readonly start: number; end: number }[] = [];
-  bytes = 0;
-
-  add({ start, end }: Range): void {
-    this.bytes += end - start;
-    const last = this.all.at(-1);
-    if (last?.end === start) last.end = end;
-    else this.all.push({ start, end });
-  }
 }
 
 async function* chunksOf(lines: AsyncIterable<PlacedLine>): AsyncGenerator<PlacedLine[]> {
