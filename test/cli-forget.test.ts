@@ -2,7 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
+import Database from "better-sqlite3";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createWorld, emitSettled, errorLine, linesOf, type World } from "./cli-world.ts";
 
 const SECRET = "swordfish-7b1c";
@@ -158,6 +159,31 @@ test("hundreds of ids are forgotten in as many requests as they need", async () 
   const { stdout } = await world.run(["forget", ...ids, "--yes", "--json", "--config", world.config]);
   expect(JSON.parse(stdout)).toMatchObject({ patterns: 300 });
   expect(await idsIn(world)).toEqual(["stays"]);
+  expect(await daemon.stop()).toBe(0);
+});
+
+test("ended on the way and asked again, a filter means the same", async () => {
+  const world = configured("sqlite");
+  const daemon = await world.start("--config", world.config);
+  await emitSettled(world, ["emit", "--config", world.config], text(line("a", { session_id: "gone" })));
+  await world.run(["emit", "--config", world.config], { input: text(`{"pattern_id":"a","${SECRET}`) });
+  const [name = ""] = readdirSync(world.state, { recursive: true, encoding: "utf8" }).filter((one) =>
+    one.endsWith(".db"),
+  );
+  // Whoever reads for long keeps what is removed in the WAL.
+  const reader = new Database(join(world.state, name), { readonly: true });
+  onTestFinished(() => void reader.close());
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM patterns").get();
+
+  const asked = ["forget", "--session", "gone", "--yes", "--config", world.config];
+  const ended = await world.run(asked);
+  expect([ended.status, ended.stderr]).toEqual([1, expect.stringContaining("forget the same again")]);
+  expect(holding(world).filter((file) => !file.startsWith(name))).toEqual([]);
+  expect(holding(world)).not.toEqual([]);
+  reader.close();
+  expect((await world.run(asked)).status).toBe(0);
+  expect(holding(world)).toEqual([]);
   expect(await daemon.stop()).toBe(0);
 });
 

@@ -45,7 +45,7 @@ export interface Places {
 }
 
 export interface Parts {
-  readonly store: Pick<Backend, "get" | "query" | "forget">;
+  readonly store: Pick<Backend, "get" | "query" | "refuse" | "forget">;
   readonly zone: Zone;
   readonly review: Pick<RejectedReview, "remove">;
   readonly places: Places;
@@ -55,7 +55,10 @@ export interface Parts {
   readonly isServed: boolean;
 }
 
-/** Everything that is to be forgotten must have come to the store before. May be called again after an error. */
+/**
+ * Everything that is to be forgotten must have come to the store before. May be called again after an error, and then
+ * means the same: what a filter finds goes from the store last.
+ */
 export async function forget(parts: Parts, { ids, filter }: Wanted, isDry: boolean): Promise<ForgetReport> {
   const { store, zone } = parts;
   const found = new Set<string>();
@@ -64,7 +67,8 @@ export async function forget(parts: Parts, { ids, filter }: Wanted, isDry: boole
   const count = isDry ? found.size + (await countOf(store, named)) : 0;
   for (const id of named) found.add(id);
   const all = [...found];
-  const patterns = isDry ? count : await forgetAll(store, all);
+  // Before anything goes: what is sent again meanwhile must not come back.
+  if (!isDry) await store.refuse(all);
   const written = new WrittenIds(found);
   const isMeant = filter ? anyOf(withIds(written), matching(filter, zone)) : withIds(written);
   const elsewhere = await forgetElsewhere(
@@ -72,7 +76,7 @@ export async function forget(parts: Parts, { ids, filter }: Wanted, isDry: boole
     { ids: written, isMeant, maxLineBytes: parts.maxLineBytes },
     isDry,
   );
-  return { dry_run: isDry, patterns, ...elsewhere };
+  return { dry_run: isDry, patterns: isDry ? count : await store.forget(all), ...elsewhere };
 }
 
 async function forgetElsewhere({ review, places, isServed }: Parts, meant: Meant, isDry: boolean) {
@@ -123,8 +127,4 @@ async function countOf(store: Parts["store"], ids: readonly string[]): Promise<n
   let patterns = 0;
   for (const id of new Set(ids)) if ((await store.get(id)) !== undefined) patterns += 1;
   return patterns;
-}
-
-async function forgetAll(store: Parts["store"], ids: readonly string[]): Promise<number> {
-  return ids.length === 0 ? 0 : store.forget(ids);
 }

@@ -107,6 +107,8 @@ export interface Backend {
    * remembered all the same, and what is left of them goes when it is called again.
    */
   forget(ids: readonly string[]): Promise<number>;
+  /** The first part of `forget`: the ids are remembered, durably when it resolves, and nothing is removed yet. */
+  refuse(ids: readonly string[]): Promise<void>;
   /** The SHA-256, in hexadecimal digits, of each id that was forgotten. Writers only. */
   forgotten(): Promise<readonly string[]>;
   /** Takes over what another store says of itself with `forgotten`: durable when it resolves. Removes nothing. */

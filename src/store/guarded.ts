@@ -117,12 +117,14 @@ export class GuardedBackend implements Backend {
 
   forget(ids: readonly string[]): Promise<number> {
     return this.#upkeep.run(() => {
-      const writer = this.#writer();
-      const forgotten = this.#forgottenIds(writer);
       // Before anything goes: what is sent again meanwhile must not come back.
-      forgotten.add(ids, (hashes) => writer.remember(hashes));
-      return writer.forget(ids);
+      this.#refuse(ids);
+      return this.#writer().forget(ids);
     }, this.#whileOpen);
+  }
+
+  async refuse(ids: readonly string[]): Promise<void> {
+    this.#whileOpen(() => this.#refuse(ids));
   }
 
   async forgotten(): Promise<readonly string[]> {
@@ -181,6 +183,11 @@ export class GuardedBackend implements Backend {
       const index = wanted[error.index];
       throw new NotStorable(error.message, { cause: error.cause, ...(index === undefined ? {} : { index }) });
     }
+  }
+
+  #refuse(ids: readonly string[]): void {
+    const writer = this.#writer();
+    this.#forgottenIds(writer).add(ids, (hashes) => writer.remember(hashes));
   }
 
   #forgottenIds(writer: StoreWriter): ForgottenIds {

@@ -40,6 +40,7 @@ export type Call =
     }
   | { readonly method: "compress"; readonly beforeDay: number }
   | { readonly method: "forget"; readonly ids: readonly string[] }
+  | { readonly method: "refuse"; readonly ids: readonly string[] }
   /** Answered when everything before it is, and between the steps of a long call. */
   | { readonly method: "ping" }
   | { readonly method: "close" };

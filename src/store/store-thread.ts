@@ -112,6 +112,10 @@ export class StoreThread implements Omit<Backend, "write" | "forgotten" | "remem
     return this.#call({ method: "forget", ids });
   }
 
+  refuse(ids: readonly string[]): Promise<void> {
+    return this.#call({ method: "refuse", ids });
+  }
+
   ping(): Promise<void> {
     return this.#call({ method: "ping" });
   }

@@ -56,6 +56,7 @@ export async function openInThreads(
       counter.run((thread) => thread.countOlderThan(cutoff, exceptions, of)),
     compress: (beforeDay) => writer.compress(beforeDay),
     forget: (ids) => writer.forget(ids),
+    refuse: (ids) => writer.refuse(ids),
     ping: async () => {
       await Promise.allSettled([writer.ping(), reader.opened?.ping()]);
     },

@@ -68,6 +68,8 @@ async function answer(
       return backend.compress(call.beforeDay);
     case "forget":
       return backend.forget(call.ids);
+    case "refuse":
+      return backend.refuse(call.ids);
     case "ping":
       return undefined;
     case "close":

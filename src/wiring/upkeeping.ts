@@ -37,7 +37,7 @@ export function placesOf(config: Config): Places {
 
 export interface ForgetParts {
   readonly config: Config;
-  readonly store: Pick<Backend, "get" | "query" | "forget" | "metadata">;
+  readonly store: Pick<Backend, "get" | "query" | "refuse" | "forget" | "metadata">;
   readonly queue: { flush(): Promise<void> };
   readonly spool: Pick<Spool, "isEmpty" | "lines">;
   readonly review: Parts["review"];

@@ -212,11 +212,26 @@ function forgetting(open: Open): void {
     expect(await (await other.open()).write([note("elsewhere", { at: LATER })])).toEqual(["superseded"]);
   });
 
+  test("what is refused comes in no more, and what is there stays until it is forgotten", async () => {
+    const place = new Place(open);
+    const backend = await place.open();
+    await backend.write([secret("a", AT)]);
+    await backend.refuse(["a"]);
+    expect(await backend.write([note("a", { at: LATER })])).toEqual(["superseded"]);
+    expect(await walk(backend)).toEqual([lineOf(secret("a", AT))]);
+    await backend.close();
+    const reopened = await place.open();
+    expect(await reopened.write([note("a", { at: LATER })])).toEqual(["superseded"]);
+    expect(await reopened.forget(["a"])).toBe(1);
+    expect(holding(place, SECRET)).toEqual([]);
+  });
+
   test("a reader may not", async () => {
     const place = new Place(open);
     const backend = await place.open();
     await backend.write([note("a")]);
     const reader = await place.open({ readOnly: true });
+    await expect(reader.refuse(["a"])).rejects.toMatchObject({ code: "store_failed" });
     await expect(reader.forget(["a"])).rejects.toMatchObject({ code: "store_failed" });
     await expect(reader.remember(["a"])).rejects.toMatchObject({ code: "store_failed" });
     expect(await walk(reader)).toEqual([lineOf(note("a"))]);
