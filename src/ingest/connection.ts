@@ -9,14 +9,17 @@ import type { UnfinishedBudget } from "./unfinished.ts";
 /** How long a connection must be silent before it counts as finished while the daemon stops. */
 const SILENCE_MS = 50;
 
+/** How often a sender that waits is told its last ack again. */
+const AGAIN_MS = 10_000;
+
 const NEWLINE = 10;
 
 /** Where a connection hands its lines to. */
 export interface Sink {
   readonly admission: Admission;
   put(sender: Sender, entry: Entry): void;
-  /** Calls back once, when admission may have changed. */
-  onAdmission(callback: () => void): void;
+  /** Calls back once, when admission may have changed, unless what it returns is called before. */
+  onAdmission(callback: () => void): () => void;
 }
 
 export interface ConnectionOptions {
@@ -52,7 +55,11 @@ export class Connection implements Sender {
   #lines = 0;
   readonly #settled = { stored: 0, rejected: 0, notCollected: 0 };
   #isEnded = false;
-  #isHeldBack = false;
+  /** Ends that it is held back; undefined while it is not. */
+  #letGo: (() => void) | undefined;
+  #repeating: NodeJS.Timeout | undefined;
+  /** Not all was read that had come. */
+  #isCutShort = false;
   #silence: NodeJS.Timeout | undefined;
   readonly #resolveEnded: () => void;
 
@@ -73,7 +80,10 @@ export class Connection implements Sender {
     });
     // Without an end of file (a reset): what was received is settled all the same.
     socket.on("close", () => {
+      // The rest of its last line may be what was not read.
+      if (this.#letGo) this.#framer.close();
       this.#end();
+      this.#repeatNoMore();
       resolveClosed();
     });
     socket.on("drain", () => this.#acknowledge());
@@ -86,16 +96,22 @@ export class Connection implements Sender {
       // Our own stall is not the sender's silence: the loop looks once more at what has come. Nor is it silence
       // when what has come waits for room in the queue.
       setImmediate(() => {
-        const isWaiting = this.#isHeldBack && this.#options.sink.admission !== "closed";
+        const isWaiting = this.#letGo && this.#options.sink.admission !== "closed";
         if (isWaiting || this.#socket.bytesRead > heard) this.#silence?.refresh();
         else this.cut();
       });
     }, SILENCE_MS);
   }
 
-  /** Reads no more. */
+  /** Reads no more. Who is held back by then gets no receipt: it would pass over what was sent and not read. */
   cut(): void {
     if (this.#isEnded) return;
+    this.#isCutShort = this.#letGo !== undefined && this.#socket.readableLength > 0;
+    if (this.#isCutShort && !this.#saidHello) {
+      this.#turnAway();
+      return;
+    }
+    if (this.#isCutShort) this.#options.onTurnedAway();
     this.#framer.close();
     this.#socket.pause();
     this.#end();
@@ -117,7 +133,8 @@ export class Connection implements Sender {
   flushed(): void {
     this.#acknowledge();
     if (!this.#isEnded || this.#settledLines < this.#lines) return;
-    this.#replies.receipt({ lines: this.#lines, ...this.#settled });
+    if (this.#isCutShort) this.#replies.close();
+    else this.#replies.receipt({ lines: this.#lines, ...this.#settled });
   }
 
   /** What could not be said for want of room is said when there is some. */
@@ -136,7 +153,7 @@ export class Connection implements Sender {
     this.#silence?.refresh();
     for (let rest = chunk; rest.length > 0 && !this.#isEnded; ) {
       this.#heedAdmission();
-      if (this.#isHeldBack) {
+      if (this.#letGo) {
         this.#socket.unshift(rest);
         return;
       }
@@ -152,26 +169,47 @@ export class Connection implements Sender {
   /** Who said hello waits for acks, and can wait for room. Any other sender is better off with an error than stalled. */
   #heedAdmission(): void {
     const { sink } = this.#options;
-    if (this.#isEnded || this.#isHeldBack || sink.admission === "open") return;
+    if (this.#isEnded || this.#letGo || sink.admission === "open") return;
     if (sink.admission === "closed" && !this.#saidHello) {
       // Its first line, which may be a hello, has not come yet.
       if (!this.#isFirst) this.#turnAway();
       return;
     }
-    this.#isHeldBack = true;
+    this.#holdBack();
+  }
+
+  #holdBack(): void {
     this.#socket.pause();
-    sink.onAdmission(() => {
-      this.#isHeldBack = false;
-      if (this.#isEnded) return;
+    this.#repeatAcks();
+    const forget = this.#options.sink.onAdmission(() => {
+      this.#letGo?.();
       this.#heedAdmission();
-      if (!this.#isHeldBack) this.#socket.resume();
+      if (this.#letGo || this.#isEnded) return;
+      this.#repeatNoMore();
+      this.#socket.resume();
     });
+    this.#letGo = () => {
+      forget();
+      this.#letGo = undefined;
+    };
+  }
+
+  /** Of who waits nothing else tells whether they are still there: to one that has gone a write fails. */
+  #repeatAcks(): void {
+    if (!this.#wantsAcks) return;
+    this.#repeating ??= setInterval(() => this.#replies.ackAgain(this.#acked), AGAIN_MS);
+  }
+
+  #repeatNoMore(): void {
+    clearInterval(this.#repeating);
+    this.#repeating = undefined;
   }
 
   /** What was put stays on its way; nothing more is taken, and nothing answered. */
   #turnAway(): void {
     this.#isEnded = true;
     clearTimeout(this.#silence);
+    this.#letGo?.();
     this.#framer.close();
     this.#resolveEnded();
     this.#socket.destroy();
@@ -182,10 +220,12 @@ export class Connection implements Sender {
     if (this.#isEnded) return;
     this.#isEnded = true;
     clearTimeout(this.#silence);
+    this.#letGo?.();
     for (const frame of this.#framer.end()) this.#take(frame);
     this.#framer.close();
     this.#resolveEnded();
     this.flushed();
+    if (!this.#socket.destroyed) this.#repeatAcks();
   }
 
   #take(frame: Frame): void {

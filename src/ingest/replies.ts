@@ -64,6 +64,11 @@ export class Replies {
     return this.#send({ ack: lines });
   }
 
+  /** Only finds out whether the peer is still there: nothing is piled up for one that does not read. */
+  ackAgain(lines: number): void {
+    if (this.#socket.writable && this.#socket.writableLength === 0) this.#send({ ack: lines });
+  }
+
   reject(line: number, { code, path, message, patternId }: Rejection): void {
     const about = path === undefined ? {} : { path };
     const id = patternId === undefined ? {} : { pattern_id: patternId };
@@ -73,6 +78,11 @@ export class Replies {
   /** The last reply of all. */
   receipt({ lines, stored, rejected, notCollected }: Receipt): void {
     this.#end({ receipt: { lines, stored, rejected, not_collected: notCollected } });
+  }
+
+  /** Without a last reply. What was said before still gets there. */
+  close(): void {
+    this.#end();
   }
 
   refuseHello(): void {
@@ -99,9 +109,10 @@ export class Replies {
   }
 
   /** Nothing more is read: a sender that keeps its side open must not keep the connection. */
-  #end(reply: object): void {
+  #end(reply?: object): void {
     this.#socket.setTimeout(LAST_REPLY_MS, () => this.#socket.destroy());
-    this.#socket.end(`${this.#held.join("")}${JSON.stringify(reply)}\n`, () => this.#socket.destroy());
+    const last = reply ? `${this.#held.join("")}${JSON.stringify(reply)}\n` : "";
+    this.#socket.end(last, () => this.#socket.destroy());
     this.#held = [];
   }
 }

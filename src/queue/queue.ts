@@ -151,9 +151,10 @@ export class WriteQueue<Patterns> {
     if (isEnough || this.admission !== "open") this.#delay.end();
   }
 
-  /** Calls back once, when admission has changed, or is about to be open again. */
-  onAdmission(callback: () => void): void {
+  /** Calls back once, when admission has changed, or is about to be open again, unless what it returns is called before. */
+  onAdmission(callback: () => void): () => void {
     this.#onAdmission.add(callback);
+    return () => this.#onAdmission.delete(callback);
   }
 
   /** Resolves when everything that was put before is settled or abandoned. */
