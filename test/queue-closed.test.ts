@@ -94,6 +94,30 @@ test("a spool that hangs lets in only what there is room for until it answers, a
   expect(queue.counts.snapshot()).toMatchObject({ received: 2, stored: 2, spooled: 0, in_flight: 0 });
 });
 
+test("whoever is held back is told when a spool that failed hangs, and may have a place again", async () => {
+  const folder = temporaryFolder();
+  const spool = await openSpool({ folder, durability: "fsync" });
+  let isBroken = true;
+  const { queue, seen } = await queueWith(
+    (ids) => (isBroken ? Promise.reject(new Error("disk full")) : store(ids)),
+    { spool },
+  );
+  renameSync(folder, `${folder}.away`);
+  const sender = new Recorder();
+  queue.put(sender, line("a"));
+  while (queue.admission !== "closed") await new Promise<void>((resolve) => queue.onAdmission(resolve));
+  const told = new Promise<void>((resolve) => queue.onAdmission(resolve));
+  const release = await hangDisk();
+  renameSync(`${folder}.away`, folder);
+  await told;
+  expect([queue.admission, queue.failure("spool")]).toMatchObject(["open", { name: "Late" }]);
+  expect(seen.events.filter((event) => event === "spool failed")).toHaveLength(1);
+  isBroken = false;
+  release();
+  await queue.flush();
+  expect(queue.failure("spool")).toBeUndefined();
+});
+
 test("a folder of rejected lines that hangs closes the queue when they fill it, and keeps each once", async () => {
   const release = await hangDisk();
   const folder = temporaryFolder();

@@ -63,17 +63,22 @@ export class WriteQueue<Patterns> {
 
   constructor(options: QueueOptions<Patterns>) {
     this.#options = options;
-    const condition = (part: Part, changesAdmission: boolean) =>
-      new Condition(
+    const condition = (part: Part, changesAdmission: boolean) => {
+      const tell = () => {
+        if (changesAdmission) this.#tellAdmission();
+      };
+      return new Condition(
         (error) => {
           options.onFailed(part, error);
-          if (changesAdmission) this.#tellAdmission();
+          tell();
         },
         () => {
           options.onRecovered(part);
-          if (changesAdmission) this.#tellAdmission();
+          tell();
         },
+        tell,
       );
+    };
     this.#conditions = {
       store: condition("store", false),
       spool: condition("spool", true),

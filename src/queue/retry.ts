@@ -47,11 +47,14 @@ export class Pause {
 export class Condition {
   readonly #onFailed: (error: unknown) => void;
   readonly #onRecovered: () => void;
+  readonly #onOther: () => void;
   #failure: unknown;
 
-  constructor(onFailed: (error: unknown) => void, onRecovered: () => void) {
+  /** `onOther`: what failed hangs now, or what hung fails. */
+  constructor(onFailed: (error: unknown) => void, onRecovered: () => void, onOther: () => void = () => {}) {
     this.#onFailed = onFailed;
     this.#onRecovered = onRecovered;
+    this.#onOther = onOther;
   }
 
   /** The latest error; undefined while the part works. */
@@ -60,9 +63,10 @@ export class Condition {
   }
 
   failed(error: unknown): void {
-    const isNew = this.#failure === undefined;
+    const before = this.#failure;
     this.#failure = error;
-    if (isNew) this.#onFailed(error);
+    if (before === undefined) this.#onFailed(error);
+    else if (before instanceof Late !== error instanceof Late) this.#onOther();
   }
 
   works(): void {
