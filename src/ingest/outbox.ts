@@ -43,6 +43,8 @@ export class Outbox {
   /** Files that are stored but could not be removed: their lines are not put again. */
   readonly #settled = new Map<string, Settled>();
   #watcher: FSWatcher | undefined;
+  /** The folder that is watched, or could not be. */
+  #watched: Stats | undefined;
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
   #isQueued = false;
@@ -61,13 +63,7 @@ export class Outbox {
    */
   async start(): Promise<void> {
     await makeFolder(this.#options.path);
-    try {
-      this.#watcher = watch(this.#options.path, () => this.#scan());
-      this.#watcher.on("error", this.#options.onFailed);
-    } catch (error) {
-      // As many watches as the system allows are in use: the scan alone is slower, and does.
-      this.#options.onFailed(error);
-    }
+    await this.#watch();
     this.#timer = setInterval(() => {
       this.#isSlow = true;
       this.#scan();
@@ -87,6 +83,24 @@ export class Outbox {
     clearInterval(this.#timer);
   }
 
+  /** A folder that was removed and made anew is another one, also where it has the number of the old one. */
+  async #watch(): Promise<void> {
+    const { path, onFailed } = this.#options;
+    const before = this.#watched;
+    const folder = await stat(path);
+    if (before && isSameEntry(before, folder) && before.birthtimeMs === folder.birthtimeMs) return;
+    this.#watcher?.close();
+    if (this.#isStopped) return;
+    this.#watched = folder;
+    try {
+      this.#watcher = watch(path, () => this.#scan());
+      this.#watcher.on("error", onFailed);
+    } catch (error) {
+      // As many watches as the system allows are in use: the scan alone is slower, and does.
+      onFailed(error);
+    }
+  }
+
   /** One scan at a time, and one more for whatever comes meanwhile. */
   #scan(): void {
     if (this.#isQueued) return;
@@ -104,6 +118,8 @@ export class Outbox {
   }
 
   async #takeAll(): Promise<void> {
+    // Before the look at what is there: what comes later is told.
+    if (this.#isSlow) await this.#watch();
     const names = (await readdir(this.#options.path)).sort();
     const isSlow = this.#isSlow;
     this.#isSlow = false;
@@ -243,9 +259,11 @@ interface Settled {
 }
 
 function isSame(one: Stats, other: Stats): boolean {
-  return (
-    one.dev === other.dev && one.ino === other.ino && one.size === other.size && one.mtimeMs === other.mtimeMs
-  );
+  return isSameEntry(one, other) && one.size === other.size && one.mtimeMs === other.mtimeMs;
+}
+
+function isSameEntry(one: Stats, other: Stats): boolean {
+  return one.dev === other.dev && one.ino === other.ino;
 }
 
 /** In a shared outbox another emitter could have made it, or put a link in its place: then nothing is moved. */

@@ -18,7 +18,7 @@ import { SCRIPT, TASK } from "../shell-emitter.ts";
 import { askHealth, askPattern, lines } from "./client.ts";
 import { BACKENDS, Home, PROGRAM } from "./daemon.ts";
 import { faulty } from "./faults/plan.ts";
-import { taskLine } from "./patterns.ts";
+import { taskLine, taskLines } from "./patterns.ts";
 
 function emit(home: Home, id: string, env: Record<string, string> = {}): void {
   const command = [PROGRAM, "emit", "--id", id, ...TASK];
@@ -89,6 +89,26 @@ test("an outbox that can't be read is said once, and the daemon is degraded unti
   while ((await askHealth(daemon.sockets.query)).status !== "ready") await setTimeout(20);
   expect(daemon.log.filter(({ event }) => event === "outbox.failed")).toHaveLength(1);
 });
+
+test("an outbox that was removed and made anew is watched again", async () => {
+  const home = new Home();
+  const daemon = await home.start({ backend: "filesystem" });
+  const outbox = join(home.state, "outbox");
+  rmSync(outbox, { recursive: true });
+  await daemon.event("outbox.failed");
+  const leave = (name: string, count: number) => {
+    writeFileSync(join(outbox, `.${name}`), lines(...taskLines(count)));
+    renameSync(join(outbox, `.${name}`), join(outbox, name));
+  };
+  mkdirSync(outbox, { mode: 0o700 });
+  leave("0.ndjson", 1);
+  await daemon.event("outbox.taken", ({ lines: count }) => count === 1);
+  const before = Date.now();
+  leave("1.ndjson", 2);
+  await daemon.event("outbox.taken", ({ lines: count }) => count === 2);
+  // The scan that took the first one comes every ten seconds.
+  expect(Date.now() - before).toBeLessThan(5_000);
+}, 30_000);
 
 test("an outbox that can't be made keeps the daemon from starting, with a code of its own", async () => {
   const home = new Home();
