@@ -3,6 +3,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -157,6 +158,30 @@ test("damaged bytes cost the records that they are in, which are counted and kep
   );
   await fc.assert(property, { seed: newSeed("damaged spool"), numRuns: 100 });
 }, 60_000);
+
+test("a damaged file that is kept aside is said once, however often its removal is tried", async () => {
+  const folder = temporaryFolder();
+  const earlier = await openSpool({ folder });
+  await earlier.append([Buffer.from("a")]);
+  await earlier.close();
+  const [name = ""] = filesIn(folder);
+  truncateSync(join(folder, name), 3);
+  const damaged: SpoolDamage[] = [];
+  const onDamaged = (damage: SpoolDamage) => {
+    damaged.push(damage);
+    // What follows the move is the sync of the folder, which is not there then.
+    renameSync(folder, `${folder}.away`);
+  };
+  const spool = await openSpool({ folder, durability: "fsync", onDamaged });
+  const file = await spool.next();
+  if (!file) throw new Error("the file is there, if not what was in it");
+  await expect(spool.remove(file)).rejects.toMatchObject({ code: "ENOENT" });
+  renameSync(`${folder}.away`, folder);
+  await spool.remove(file);
+  expect(spool.isEmpty).toBe(true);
+  expect(damaged).toMatchObject([{ lines: 1 }]);
+  expect(statSync(damaged[0]?.keptAs ?? "").size).toBe(3);
+});
 
 test("any bytes can be read, and what was written among them is found", () => {
   const property = fc.property(fc.uint8Array({ maxLength: 200 }), batch, (noise, lines) => {

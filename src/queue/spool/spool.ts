@@ -58,6 +58,8 @@ export class Spool {
   readonly #options: SpoolOptions;
   readonly #sealed: SealedFile[] = [];
   #growing: GrowingFile | undefined;
+  /** The damaged file that was moved last: a removal that is tried again does not say it again. */
+  #aside: SealedFile | undefined;
   #last = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -130,12 +132,13 @@ export class Spool {
   /** Durable when it resolves. A damaged file is kept aside. May be called again after an error. */
   async remove({ file, missing, isDamaged }: Omit<SpooledLines, "lines">): Promise<void> {
     const { folder, durability, onDamaged } = this.#options;
-    if (isDamaged) {
+    if (!isDamaged) {
+      await rm(file.path, { force: true });
+    } else if (this.#aside !== file) {
       const keptAs = await asidePath(folder, basename(file.path));
       await unlessMissing(rename(file.path, keptAs));
+      this.#aside = file;
       onDamaged({ file: file.path, lines: missing, keptAs });
-    } else {
-      await rm(file.path, { force: true });
     }
     // It must not come back after a power cut: newer versions may then be in the store.
     if (durability === "fsync") await syncFolder(folder);
