@@ -28,8 +28,7 @@ export function acquireLock(file: string, holder: string, what: "store" | "spool
       const other = readFileSync(fd, "utf8").trim() || "another process";
       throw new PatterndError(`${what}_locked`, `the ${what}'s lock ${file} is held by ${other}`);
     }
-    ftruncateSync(fd);
-    writeSync(fd, `${holder}, pid ${process.pid}, since ${new Date().toISOString()}\n`, 0);
+    writeName(fd, `${holder}, pid ${process.pid}, since ${new Date().toISOString()}\n`);
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -49,6 +48,16 @@ export function acquireLock(file: string, holder: string, what: "store" | "spool
   };
 }
 
+/** A full disk may have no room for it: the lock is held all the same. */
+function writeName(fd: number, name: string): void {
+  ftruncateSync(fd);
+  try {
+    writeSync(fd, name, 0);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+  }
+}
+
 /**
  * The same for a store, which is to be written to from here on.
  *
@@ -62,7 +71,8 @@ export function lockStore(mark: string, file: string, holder: string): WriterLoc
 
 /**
  * Whether whoever wrote its name into the lock is still alive, without touching the lock. It may be wrong where
- * process ids of another container stand in there, or were given to another process since.
+ * process ids of another container stand in there, or were given to another process since, or where a full disk had no
+ * room for the name.
  */
 export function isProbablyHeld(file: string): boolean {
   const [, pid] = /, pid (\d+), /.exec(readText(file)) ?? [];
