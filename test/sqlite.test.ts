@@ -30,7 +30,7 @@ describe("sqlite: the file", () => {
         .entries()
         .map(({ path }) => path)
         .sort(),
-    ).toEqual(["store.db", "store.db.lock"]);
+    ).toEqual(["store.db", "store.db.lock", "store.db.reserve"]);
     const header = readFileSync(fileOf(place));
     expect(header.readUInt16BE(16)).toBe(8192);
     expect(header.readInt32BE(60)).toBe(3);
@@ -67,6 +67,7 @@ describe("sqlite: the file", () => {
       "store.db-shm",
       "store.db-wal",
       "store.db.lock",
+      "store.db.reserve",
     ]);
   });
 

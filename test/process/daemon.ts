@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly umask?: string;
   /** A small file system of its own, mounted there for nobody else. */
   readonly disk?: { readonly path: string; readonly bytes: number };
+  /** A file system that outlasts it. */
+  readonly shared?: SharedDisk;
 }
 
 /** Whether a daemon may have a file system of its own here. */
@@ -73,7 +75,7 @@ export class Home {
   }
 
   /** As the units start it. For a daemon that is not expected to get as far as `daemon.started`. */
-  launch({ backend, config = {}, env = {}, openFiles, umask, disk }: StartOptions): DaemonProcess {
+  launch({ backend, config = {}, env = {}, openFiles, umask, disk, shared }: StartOptions): DaemonProcess {
     mkdirSync(this.folder, { recursive: true });
     const file = join(this.folder, `config-${this.#daemons.length}.json`);
     writeFileSync(file, JSON.stringify({ backend, ...config }));
@@ -84,10 +86,43 @@ export class Home {
       ...(disk ? [`mount -t tmpfs -o size=${disk.bytes} tmpfs "${disk.path}"`] : []),
     ];
     const shell = ["sh", "-c", [...first, 'exec "$@"'].join(" && "), "sh", ...node];
-    const command = [...(disk ? ["unshare", "-Urm"] : []), ...(first.length > 0 ? shell : node)];
+    const mounts = shared?.command ?? (disk ? ["unshare", "-Urm"] : []);
+    const command = [...mounts, ...(first.length > 0 ? shell : node)];
     const daemon = new DaemonProcess(command, { MALLOC_MMAP_THRESHOLD_: "262144", ...this.env, ...env });
     this.#daemons.push(daemon);
     return daemon;
+  }
+}
+
+/** A small file system for several daemons one after the other, and for nobody else; gone when the test is over. */
+export class SharedDisk {
+  readonly #holder: ChildProcess;
+  readonly #path: string;
+
+  private constructor(holder: ChildProcess, path: string) {
+    this.#holder = holder;
+    this.#path = path;
+    onTestFinished(() => {
+      holder.kill("SIGKILL");
+    });
+  }
+
+  static async mount(path: string, bytes: number): Promise<SharedDisk> {
+    mkdirSync(path, { recursive: true });
+    const script = `mount -t tmpfs -o size=${bytes} tmpfs "${path}" && echo mounted && exec cat`;
+    const holder = spawn("unshare", ["-Urm", "sh", "-c", script], { stdio: ["pipe", "pipe", "inherit"] });
+    await once(holder.stdout, "data");
+    return new SharedDisk(holder, path);
+  }
+
+  /** What a program is started with that is to see it. */
+  get command(): string[] {
+    return ["nsenter", "--preserve-credentials", "-U", "-m", "-t", String(this.#holder.pid)];
+  }
+
+  /** Its own path, as everybody sees it. */
+  inside(name: string): string {
+    return join(`/proc/${this.#holder.pid}/root`, this.#path, name);
   }
 }
 

@@ -138,14 +138,17 @@ describe.each(BACKENDS)("%s on a disk that is really full", (backend) => {
       await acknowledgements(sender, daemon.sockets.ingest, 3);
       const ballast = daemon.inside(join(home.state, "ballast"));
       expect(() => writeFileSync(ballast, Buffer.alloc(32 * 1024 * 1024))).toThrow("ENOSPC");
-      const waiting = acknowledgements(sender, daemon.sockets.ingest, 10);
+      const stop = new AbortController();
+      const sending = sender.run(daemon.sockets.ingest, () => {}, stop.signal);
       await daemon.event("backend.failed");
       await daemon.event("spool.blocked");
       // Whoever did not say hello is told at once, by the end of the connection.
       await expect(send(daemon.sockets.ingest, [lines(taskLine())])).rejects.toThrow();
       expect(await askHealth(daemon.sockets.query)).toMatchObject({ status: "degraded" });
       rmSync(ballast);
-      await waiting;
+      await daemon.event("backend.recovered");
+      stop.abort();
+      await sending;
       await expectAllKept(daemon, [sender]);
       expect(of(daemon, "backend.failed").length).toBe(1);
       expect(await daemon.stop()).toBe(0);

@@ -8,7 +8,7 @@ import { GuardedBackend } from "../guarded.ts";
 import { lockStore, type WriterLock } from "../lock.ts";
 import { oneStep } from "../steps.ts";
 import { PatternCounter } from "./census.ts";
-import { type Connection, type Driver, loadDriver } from "./driver.ts";
+import { type Connection, type Driver, isFull, loadDriver } from "./driver.ts";
 import {
   configureWriter,
   createStore,
@@ -19,9 +19,10 @@ import {
   storeFile,
 } from "./file.ts";
 import { PatternReader } from "./reader.ts";
+import { RoomMakingWriter, reserve, sayingFull, withReserve } from "./room.ts";
 import { scan } from "./scan.ts";
 import { MIGRATIONS, type Migration, migrate, newestFormat, readMetadata } from "./schema.ts";
-import { PatternWriter } from "./writer.ts";
+import type { PatternWriter } from "./writer.ts";
 
 /**
  * Opens a store in one SQLite database (schema.ts), creating it if there is none. SQLite works synchronously:
@@ -35,11 +36,14 @@ export async function openSqlite(
   migrations: readonly Migration[] = MIGRATIONS,
 ): Promise<Backend> {
   const driver = await loadDriver();
-  return inOurTerms(options.path, () =>
-    options.readOnly
-      ? openForReading(driver, options, migrations)
-      : openForWriting(driver, options, migrations),
-  );
+  return inOurTerms(options.path, () => {
+    const file = storeFile(options.path);
+    return sayingFull(file, () =>
+      options.readOnly
+        ? openForReading(driver, options, migrations)
+        : withReserve(file, () => openForWriting(driver, options, migrations)),
+    );
+  });
 }
 
 function openForReading(driver: Driver, options: OpenOptions, migrations: readonly Migration[]): Backend {
@@ -74,7 +78,8 @@ function openForWriting(driver: Driver, options: OpenOptions, migrations: readon
           configureWriter(db, options.durability);
           migrate(db, migrations);
           const { durability, onSynced } = options;
-          const writer = new PatternWriter(db, durability === "fsync" ? onSynced : undefined);
+          const writer = new RoomMakingWriter(db, durability === "fsync" ? onSynced : undefined);
+          reserve(file);
           return backendOf(file, db, { lock, writer });
         },
       );
@@ -110,17 +115,28 @@ function backendOf(
     scan: (filter, visit) => scan(db, filter, visit),
     close: () => {
       try {
-        if (!held) return;
-        // What is left to do is no reason to wait for somebody else's transaction.
-        db.pragma("busy_timeout = 0");
-        optimize(db);
-        db.pragma("wal_checkpoint(TRUNCATE)");
+        if (held) tidy(path, db);
       } finally {
         db.close();
+        if (held) reserve(path);
         held?.lock.release();
       }
     },
   });
+}
+
+function tidy(file: string, db: Connection): void {
+  // What is left to do is no reason to wait for somebody else's transaction.
+  db.pragma("busy_timeout = 0");
+  try {
+    withReserve(file, () => {
+      optimize(db);
+      db.pragma("wal_checkpoint(TRUNCATE)");
+    });
+  } catch (error) {
+    // What can't leave the WAL is safe there.
+    if (!isFull(error)) throw error;
+  }
 }
 
 function bytesOf(file: string): number {

@@ -1,10 +1,15 @@
 import { createRequire } from "node:module";
 import type BetterSqlite3 from "better-sqlite3";
 import * as v from "valibot";
-import { messageOf, PatterndError } from "../../errors.ts";
+import { messageOf, PatterndError, systemCode } from "../../errors.ts";
 
 export type Driver = typeof BetterSqlite3;
 export type Connection = BetterSqlite3.Database;
+
+/** Whether a disk is. `SHMSIZE`: it has no room for the index of the WAL, which is a file too. */
+export function isFull(error: unknown): boolean {
+  return /^SQLITE_(FULL|IOERR_SHMSIZE)$/.test(systemCode(error) ?? "");
+}
 
 const manifestSchema = v.object({ version: v.string() });
 

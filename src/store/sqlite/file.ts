@@ -12,7 +12,7 @@ import {
 import { dirname, extname, resolve } from "node:path";
 import { messageOf, PatterndError, systemCode } from "../../errors.ts";
 import { syncPath } from "../durable.ts";
-import type { Connection, Driver } from "./driver.ts";
+import { type Connection, type Driver, isFull } from "./driver.ts";
 import {
   APPLICATION_ID,
   createSchema,
@@ -103,7 +103,17 @@ export function configureWriter(db: Connection, durability: "fsync" | "os"): voi
   db.pragma("secure_delete = FAST");
   // A crash may have left commits in the WAL that are readable and not durable. A sender that sends one of them
   // again is told that it is stored, so they have to be: a checkpoint syncs them.
-  if (durability === "fsync") db.pragma("wal_checkpoint(PASSIVE)");
+  if (durability === "fsync") syncWal(db);
+}
+
+function syncWal(db: Connection): void {
+  try {
+    db.pragma("wal_checkpoint(PASSIVE)");
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    // The database can't grow; where they stand they can be durable, too.
+    syncPath(`${db.name}-wal`);
+  }
 }
 
 /** Renews SQLite's statistics; not those of a small store, which would stay while it grows and advise to look at every row. */
