@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { onExit } from "signal-exit";
 import { clientSockets, readSocketPaths } from "../config/sockets.ts";
+import { messageOf } from "../errors.ts";
 import type { PatternContext } from "../pattern/schema.ts";
 import { Backlog } from "./backlog.ts";
 import { Conversation } from "./conversation.ts";
@@ -188,7 +189,7 @@ export class PatternClient {
       settled: (lines) => this.#settle(lines),
       rejected: (rejection) => {
         this.#counts.rejected += 1;
-        this.#onRejected?.(rejection);
+        this.#tellRejected(rejection);
       },
       ended: () => {
         this.#conversation = undefined;
@@ -196,6 +197,15 @@ export class PatternClient {
         if (!this.#isClosed || this.#backlog.length > 0) this.#retryLater();
       },
     });
+  }
+
+  /** What it throws is its program's trouble, and must not end the conversation. */
+  #tellRejected(rejection: LineRejection): void {
+    try {
+      this.#onRejected?.(rejection);
+    } catch (error) {
+      process.emitWarning(`onRejected of a PatternClient threw: ${messageOf(error)}`);
+    }
   }
 
   /** At random within the time: many programs lose the same daemon in the same moment. */

@@ -90,6 +90,20 @@ test("what the daemon settles is counted, and a refusal is told", async () => {
   });
 });
 
+test("a callback that throws is told once a rejection, and nothing is sent again for it", async () => {
+  const home = new Home();
+  await home.start({ backend: "filesystem" });
+  const { said, errors, status } = await run(
+    home,
+    `let times = 0;
+     const own = new PatternClient({ onRejected() { times += 1; throw new Error("mine"); } });
+     own.emit({ pattern_type: "task_completion", pattern_id: "bad", data: {} });
+     say([await own.flush(10_000), times, own.counts]);`,
+  );
+  expect([errors, status]).toEqual([expect.stringContaining("onRejected of a PatternClient threw: mine"), 0]);
+  expect(said).toEqual([[true, 1, { ...NOTHING, emitted: 1, settled: 1, rejected: 1 }]]);
+});
+
 test.each([
   ["by itself", "", 0, null],
   ["by process.exit", "process.exit(3)", 3, null],
