@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { canonical, memberText } from "../src/transfer/json-text.ts";
+import { canonical, memberText } from "../src/pattern/json-text.ts";
 import { createWorld, errorLine, linesOf, type World } from "./cli-world.ts";
 import { expected, expectedToTheSecond, MOAI } from "./moai.ts";
 import { BACKENDS } from "./process/daemon.ts";
@@ -211,15 +211,18 @@ test("a folder holds what it holds: packed files, cut ones, stores of ours, anyt
   put("cut.ndjson.gz", gzipSync(line("c").repeat(1000)).subarray(0, -9));
   put("d.ndjson", `\uFEFF${line("d").replace("\n", "\r\n")}`);
   put("index.json", "{}");
+  put("library.db", readFileSync(MOAI.sqlite).subarray(0, 100_000));
   put("notes.txt", "nothing");
   await imported(world, MOAI.expected, "--to", `filesystem:${join(folder, "ours")}`);
   await imported(world, MOAI.expected, "--to", `sqlite:${join(folder, "ours.db")}`);
   const summary = await imported(world, folder);
   expect(summary.status).toBe(1);
-  expect(summary.unreadable).toMatchObject({ count: 1, first: [{ file: join(folder, "cut.ndjson.gz") }] });
+  expect(summary.unreadable.first.map(({ file }) => file)).toEqual(
+    ["cut.ndjson.gz", "library.db"].map((name) => join(folder, name)),
+  );
   const passedOver = summary.passed_over.first.map(({ file }) => file);
   expect(passedOver.sort()).toEqual(
-    ["notes.txt", "ours", "ours.db", "ours.db.lock"].map((name) => join(folder, name)),
+    ["notes.txt", "ours", "ours.db", "ours.db.lock", "ours.db.reserve"].map((name) => join(folder, name)),
   );
   const ids = (await queried(world)).map((one) => memberText(one, "pattern_id"));
   expect(ids).toEqual(expect.arrayContaining(['"a"', '"b"', '"d"']));

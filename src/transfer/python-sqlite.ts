@@ -1,9 +1,9 @@
 /** The Python library's SQLite file: `data` and `context` as JSON text, `timestamp` as whole seconds since the epoch. */
 import * as v from "valibot";
 import { messageOf, PatterndError } from "../errors.ts";
+import { compact } from "../pattern/json-text.ts";
 import { loadDriver } from "../store/sqlite/driver.ts";
 import { APPLICATION_ID, integerPragma } from "../store/sqlite/schema.ts";
-import { compact } from "./json-text.ts";
 import type { Found } from "./record.ts";
 
 const COLUMNS = ["pattern_id", "pattern_type", "timestamp", "data", "context", "version"];
@@ -22,11 +22,10 @@ const rowSchema = v.object({
 type Row = v.InferOutput<typeof rowSchema>;
 type Scalar = v.InferOutput<typeof scalar>;
 
-/** @throws PatterndError `import_unusable` for a database of another kind, `sqlite_unavailable`; `file_unreadable` once there was a row. */
+/** @throws PatterndError `import_unusable` for a database of another kind, `sqlite_unavailable`, `file_unreadable`. */
 export async function* rowsOf(file: string): AsyncGenerator<Found> {
   const driver = await loadDriver();
   const db = new driver(file, { readonly: true, fileMustExist: true });
-  let code: "import_unusable" | "file_unreadable" = "import_unusable";
   try {
     if (integerPragma(db, "application_id") === APPLICATION_ID) {
       throw new PatterndError("import_unusable", `${file} is a store of patternd`, {
@@ -45,12 +44,11 @@ export async function* rowsOf(file: string): AsyncGenerator<Found> {
       const { row: number, ...cells } = v.parse(rowSchema, row);
       const bytes = Buffer.from(lineOf({ row: number, ...cells }), "utf8");
       const precision = typeof cells.timestamp === "bigint" ? "seconds" : "full";
-      code = "file_unreadable";
       yield { kind: "record", origin: { file, line: Number(number) }, bytes, precision };
     }
   } catch (cause) {
     if (cause instanceof PatterndError) throw cause;
-    throw new PatterndError(code, `${file} can't be read: ${messageOf(cause)}`, { cause });
+    throw new PatterndError("file_unreadable", `${file} can't be read: ${messageOf(cause)}`, { cause });
   } finally {
     db.close();
   }
