@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { canonical } from "../src/pattern/json-text.ts";
 import { CSV_HEADER, csvRow } from "../src/transfer/csv.ts";
-import { canonical } from "../src/transfer/json-text.ts";
 import { createWorld, errorLine, linesOf, type World } from "./cli-world.ts";
 import { expected, MOAI } from "./moai.ts";
 

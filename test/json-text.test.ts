@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonical, compact, memberText, renameMember, setMember } from "../src/transfer/json-text.ts";
+import { canonical, compact, memberText, renameMember, setMember } from "../src/pattern/json-text.ts";
 
 const object = fc.dictionary(fc.string(), fc.jsonValue());
 const indent = fc.constantFrom(undefined, 2, "\t");

@@ -1,9 +1,9 @@
 /** What the Python library wrote, and what must come of it. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { canonical, memberText, setMember } from "../src/pattern/json-text.ts";
 import { parseTimestamp } from "../src/pattern/timestamp.ts";
 import { Zone } from "../src/pattern/zone.ts";
-import { canonical, memberText, setMember } from "../src/transfer/json-text.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 

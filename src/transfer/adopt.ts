@@ -1,11 +1,11 @@
 /** A record of somebody else's to a pattern: content is kept, what is missing and can be told is filled in and said. */
 import { isUtf8 } from "node:buffer";
 import { hashId } from "../pattern/id-hash.ts";
+import { compact, memberText, renameMember, setMember } from "../pattern/json-text.ts";
 import { indexedFields, type PatternParser } from "../pattern/parse.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import type { Rejection, RejectionCode } from "../pattern/rejection.ts";
 import { isObject } from "../pattern/schema.ts";
-import { compact, memberText, renameMember, setMember } from "./json-text.ts";
 import type { FoundRecord } from "./record.ts";
 
 export type Adopted =

@@ -1,6 +1,7 @@
 /** Patterns as CSV (RFC 4180). Cells hold what the pattern holds, and nothing is put before what a spreadsheet may run. */
+
+import { memberText } from "../pattern/json-text.ts";
 import { isObject } from "../pattern/schema.ts";
-import { memberText } from "./json-text.ts";
 
 export const CSV_HEADER = "pattern_id,pattern_type,timestamp,data,context,version\r\n";
 const STANDARD_VERSION = "1.0";

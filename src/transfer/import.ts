@@ -1,6 +1,7 @@
 /** Records of any source into a store. Writes are decided by what the store holds: to repeat them changes nothing. */
 import { createHash } from "node:crypto";
 import { PatterndError } from "../errors.ts";
+import { canonical, setMember } from "../pattern/json-text.ts";
 import type { PatternParser } from "../pattern/parse.ts";
 import type { Pattern } from "../pattern/pattern.ts";
 import type { RejectedLine } from "../pattern/rejection.ts";
@@ -8,7 +9,6 @@ import { storedPattern } from "../pattern/stored.ts";
 import type { Zone } from "../pattern/zone.ts";
 import { type Backend, NotStorable } from "../store/backend.ts";
 import { adopt, withId } from "./adopt.ts";
-import { canonical, setMember } from "./json-text.ts";
 import type { Found, FoundRecord, Origin } from "./record.ts";
 import type { ImportReport } from "./report.ts";
 

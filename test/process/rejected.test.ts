@@ -18,11 +18,13 @@ interface Run {
   readonly stderr: string;
 }
 
-function rejected(home: Home, ...args: string[]): Promise<Run> {
+const rejected = (home: Home, ...args: string[]) => command(home, "rejected", ...args);
+
+function command(home: Home, ...args: string[]): Promise<Run> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [PROGRAM, "rejected", ...args],
+      [PROGRAM, ...args],
       { env: home.env },
       (_error, stdout, stderr) => resolve({ status: child.exitCode, stdout, stderr }),
     );
@@ -94,6 +96,27 @@ describe.each(BACKENDS)("%s", (backend) => {
     );
     expect(await second.stop()).toBe(0);
   });
+
+  test.each([true, false])(
+    "a record of an import that is laid out over lines is one line when it is sent again (daemon: %s)",
+    async (isServed) => {
+      const home = new Home();
+      const plain = join(home.folder, "plain.json");
+      const config = join(home.folder, "typed.json");
+      const file = join(home.folder, "old.json");
+      mkdirSync(home.folder, { recursive: true });
+      writeFileSync(plain, JSON.stringify({ backend }));
+      writeFileSync(config, JSON.stringify({ backend, ...TYPES }));
+      writeFileSync(file, JSON.stringify([JSON.parse(review("a")), { a: "\n" }], null, 2));
+      expect(await command(home, "import", file, "--config", plain)).toMatchObject({ status: 1 });
+      const daemon = isServed ? await home.start({ backend, config: TYPES }) : undefined;
+      const report = await rejected(home, "replay", "--config", config, "--json");
+      expect(JSON.parse(report.stdout)).toMatchObject({ lines: 2, stored: 1, rejected: 1 });
+      await daemon?.stop();
+      const last = await home.start({ backend, config: TYPES });
+      expect(await askAll(last.sockets.query, 10)).toEqual([review("a")]);
+    },
+  );
 
   test("without a daemon the store itself is asked", async () => {
     const home = new Home();

@@ -2,7 +2,9 @@
  * Kept lines on their way back, or out for good. What is stored now leaves the files only when it is durable, and
  * sending it again changes nothing: whatever stops a replay, the next one goes over the same lines.
  */
+import { isUtf8 } from "node:buffer";
 import { messageOf, PatterndError } from "../../errors.ts";
+import { compact } from "../../pattern/json-text.ts";
 import { blockOf } from "../../pattern/lines.ts";
 import type { RejectedFilter, RejectionCode } from "../../pattern/rejection.ts";
 import type { Entry } from "../../pattern/settlement.ts";
@@ -188,12 +190,25 @@ async function* chunksOf(lines: AsyncIterable<PlacedLine>): AsyncGenerator<Place
   if (chunk.length > 0) yield chunk;
 }
 
-function entryOf(bytes: Buffer, maxLineBytes: number): Entry {
+function entryOf(kept: Buffer, maxLineBytes: number): Entry {
+  const bytes = onOneLine(kept);
   if (bytes.length <= maxLineBytes) {
     return { kind: "lines", block: blockOf({ bytes, terminated: true }) };
   }
   const message = `expected at most ${maxLineBytes} bytes, got ${bytes.length}`;
   return { kind: "rejected", line: { rejection: { code: "line_too_long", message }, bytes } };
+}
+
+/** Imports keep what they refuse as it was laid out, and stores have lines. What is no JSON is refused again as it is. */
+function onOneLine(bytes: Buffer): Buffer {
+  if (!bytes.includes("\n") || !isUtf8(bytes)) return bytes;
+  const text = bytes.toString("utf8");
+  try {
+    JSON.parse(text);
+  } catch {
+    return bytes;
+  }
+  return Buffer.from(compact(text), "utf8");
 }
 
 function coversDay({ since, until }: RejectedFilter, day: string): boolean {
