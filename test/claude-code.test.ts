@@ -51,6 +51,26 @@ describe.each(SHELLS)("%s", (shell) => {
   });
 });
 
+test.each(SHELLS)("%s: null is as good as absent", (shell) => {
+  const world = createWorld();
+  const hook = { tool_name: null, duration_ms: null, is_interrupt: null, agent_type: null, session_id: null };
+  const patternOf = (event: string) => {
+    const input = JSON.stringify({ hook_event_name: event, ...hook, cwd: null });
+    run(world, ["--from", "claude-code"], { shell, input });
+    return JSON.parse(taken(world.outbox));
+  };
+  const unmeasured = { success: true, duration_ms: 0, duration_known: false };
+  const stop = patternOf("Stop");
+  expect(stop.data).toEqual({ task_type: "turn", agent: "claude-code", ...unmeasured });
+  expect(stop.context).not.toHaveProperty("session_id");
+  expect(patternOf("PostToolUse").data).toEqual({
+    agent_type: "claude-code",
+    task_type: "unknown",
+    tools_used: ["unknown"],
+    ...unmeasured,
+  });
+});
+
 /** Any JSON in which the keys that count turn up at the wrong places too. */
 const wanted = ["hook_event_name", "tool_name", "session_id", "duration_ms", "cwd", "x"];
 const { value } = fc.letrec<{ value: unknown; object: object }>((tie) => ({
