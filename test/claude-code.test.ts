@@ -121,6 +121,17 @@ test("other hooks, and what is no hook's input, leave nothing and fail nothing",
   expect(existsSync(world.outbox) ? readdirSync(world.outbox) : []).toEqual([]);
 });
 
+test("names in a hook may be written with escapes", () => {
+  const world = createWorld();
+  mkdirSync(join(world.folder, "öde/.git"), { recursive: true });
+  const cwd = `${world.folder}/\\u00f6de`;
+  const input = `{"hook_event_name":"Stop","agent_type":"r\\u00e9viseur","session_id":"a\\/b","cwd":"${cwd}"}`;
+  run(world, ["--from", "claude-code"], { input });
+  const { data, context } = JSON.parse(taken(world.outbox));
+  expect(data.agent).toBe("réviseur");
+  expect(context).toMatchObject({ session_id: "a/b", project_name: "öde" });
+});
+
 test("what stands in a hook's names can't add to the pattern", () => {
   const world = createWorld();
   const input = JSON.stringify({

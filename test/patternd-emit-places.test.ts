@@ -1,5 +1,5 @@
 /** Where the shell's emitter looks for its configuration and leaves patterns: where `patternd emit` does. */
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
@@ -7,6 +7,8 @@ import { createWorld } from "./cli-world.ts";
 import { run, SHELLS, TASK, taken } from "./shell-emitter.ts";
 
 const EXAMPLE = fileURLToPath(new URL("../config.example.json", import.meta.url));
+/** A UTF-16 unit as `json.dump` writes it. */
+const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 describe.each(SHELLS)("%s", (shell) => {
   test("the example of a configuration, in which null is no path, leaves the outbox where it is", () => {
@@ -16,5 +18,33 @@ describe.each(SHELLS)("%s", (shell) => {
     copyFileSync(EXAMPLE, join(config, "config.json"));
     expect(run(world, TASK, { shell }).stderr).toBe("");
     expect(JSON.parse(taken(world.outbox)).pattern_type).toBe("agent_usage");
+  });
+
+  test.each([
+    ["small", escaped],
+    ["capital", (unit: string) => escaped(unit).toUpperCase().replace("U", "u")],
+    ["the least", (unit: string) => unit],
+  ])("a path in the configuration may be written with %s escapes", (_, write) => {
+    const world = createWorld();
+    const config = join(world.folder, "config.json");
+    const name = 'o"b\\\\u00 $x`ö日🛒\u07ff\u0800\ufffd\u{10000}';
+    const path = JSON.stringify(`${name}/box`)
+      .replaceAll(/[^ -~]/g, write)
+      .replace("/", "\\/");
+    writeFileSync(config, `{"outbox":{"path":${path}}}`);
+    expect(run(world, [...TASK, "--config", config], { shell }).stderr).toBe("");
+    expect(readdirSync(join(world.folder, name, "box"))).toHaveLength(1);
+  });
+
+  test("a path that it can't follow is said, and nothing is left elsewhere", () => {
+    const world = createWorld();
+    const config = join(world.folder, "config.json");
+    writeFileSync(config, JSON.stringify({ outbox: { path: "line\nbreak" } }));
+    expect(run(world, [...TASK, "--config", config], { shell })).toEqual({
+      status: 0,
+      stdout: "",
+      stderr: `patternd-emit: outbox.path in ${config} has control characters: the pattern is lost\n`,
+    });
+    expect(existsSync(world.outbox)).toBe(false);
   });
 });
