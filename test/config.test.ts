@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { loadConfig } from "../src/config/load.ts";
@@ -127,6 +128,15 @@ describe("places", () => {
     const config = loadConfig({ env: { ...ENV, XDG_STATE_HOME: "/state", XDG_RUNTIME_DIR: "" } });
     expect(config.path).toBe("/state/patternd/patterns");
     expect(config.ingest.socket).toBe("/state/patternd/ingest.sock");
+  });
+
+  test.each(["", "relative"])("are in the user database's home folder where $HOME is %j", (home) => {
+    vi.stubEnv("HOME", home);
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    const config = loadConfig({ env: { HOME: home, XDG_CONFIG_HOME: "/nonexistent" } });
+    expect(config.path).toBe(join(userInfo().homedir, ".local/state/patternd/patterns"));
   });
 
   test("under systemd are its folders, of lists the first", () => {

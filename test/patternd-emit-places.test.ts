@@ -1,6 +1,7 @@
 /** Where the shell's emitter looks for its configuration and leaves patterns: where `patternd emit` does. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { userInfo } from "node:os";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { createWorld } from "./cli-world.ts";
@@ -46,5 +47,30 @@ describe.each(SHELLS)("%s", (shell) => {
       stderr: `patternd-emit: outbox.path in ${config} has control characters: the pattern is lost\n`,
     });
     expect(existsSync(world.outbox)).toBe(false);
+  });
+
+  // The outbox is in a folder that is not to be made: this user's real home stays as it is.
+  test.each([
+    ["-u HOME", "", userInfo().homedir],
+    ["HOME=", "", userInfo().homedir],
+    ["HOME=relative", "", userInfo().homedir],
+    ["-u HOME", "#!/bin/sh\nexit 1\n", ""],
+    ["-u HOME", "#!/bin/sh\necho patternd-nobody\n", ""],
+    ["-u HOME", "#!/bin/sh\necho '; echo root'\n", ""],
+  ])("without a home folder in $HOME it is the user database's: env %s, id %j", (env, id, home) => {
+    const world = createWorld();
+    const bin = join(world.folder, "bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "mkdir"), "#!/bin/sh\nexit 1\n", { mode: 0o700 });
+    if (id !== "") writeFileSync(join(bin, "id"), id, { mode: 0o700 });
+    const name = basename(world.folder);
+    const config = join(world.folder, "config.json");
+    writeFileSync(config, JSON.stringify({ outbox: { path: `~/${name}/box` } }));
+    const { stderr } = run(world, [...TASK, "--config", config], {
+      shell: `env ${env} ${shell}`,
+      env: { PATH: `${bin}:${world.env.PATH}` },
+    });
+    const outbox = `${home}/${name}/box`;
+    expect(stderr).toBe(`patternd-emit: the outbox ${outbox} can't be made: the pattern is lost\n`);
   });
 });

@@ -3,7 +3,7 @@
  * `emit` shares them and must start fast. Variables that the XDG specification or systemd would not set so (empty,
  * relative) count as absent.
  */
-import { homedir } from "node:os";
+import { userInfo } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -34,7 +34,7 @@ export function homeFolder(env: Environment): string {
   const named = absolute(env.HOME);
   if (named !== undefined) return named;
   try {
-    return homedir();
+    return userInfo().homedir;
   } catch {
     return "/";
   }
