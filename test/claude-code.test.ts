@@ -121,6 +121,19 @@ test("other hooks, and what is no hook's input, leave nothing and fail nothing",
   expect(existsSync(world.outbox) ? readdirSync(world.outbox) : []).toEqual([]);
 });
 
+test("--session and --project take the place of what the hook and git say", () => {
+  const world = createWorld();
+  const cwd = repository(world, "shop", "trunk");
+  const input = JSON.stringify({ hook_event_name: "Stop", session_id: "hook", cwd });
+  run(world, ["--from", "claude-code", "--session", "flag", "--project", "mine"], { input });
+  const line = taken(world.outbox);
+  expect(line.match(/"(session_id|project_name)":"[^"]*"/g)?.sort()).toEqual([
+    '"project_name":"mine"',
+    '"session_id":"flag"',
+  ]);
+  expect(JSON.parse(line).context.git_branch).toBe("trunk");
+});
+
 test("names in a hook may be written with escapes", () => {
   const world = createWorld();
   mkdirSync(join(world.folder, "öde/.git"), { recursive: true });
