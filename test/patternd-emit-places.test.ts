@@ -49,6 +49,26 @@ describe.each(SHELLS)("%s", (shell) => {
     expect(existsSync(world.outbox)).toBe(false);
   });
 
+  test.each([
+    ["--config", "/nope", ""],
+    ["$PATTERND_CONFIG", "", "/nope"],
+    ["both", "/nope", "/other"],
+  ])("a configuration that is not there is said as patternd emit says it: %s", async (_, flag, variable) => {
+    const world = createWorld();
+    const args = flag === "" ? TASK : [...TASK, "--config", flag];
+    const env = { PATTERND_CONFIG: variable };
+    const said = "there is no configuration file /nope: the defaults are used\n";
+    const { status, stderr } = run(world, args, { shell, env });
+    expect([status, stderr]).toEqual([0, `patternd-emit: ${said}`]);
+    taken(world.outbox);
+    const theirs = await world.run(["emit", ...args], { env });
+    expect(theirs.status).toBe(0);
+    expect(theirs.stderr).toBe(
+      `patternd: ${said}patternd: no daemon answers; 1 pattern waits in the outbox ${world.outbox}\n`,
+    );
+    taken(world.outbox);
+  });
+
   // The outbox is in a folder that is not to be made: this user's real home stays as it is.
   test.each([
     ["-u HOME", "", userInfo().homedir],

@@ -142,6 +142,8 @@ test.each([
   ["a pair without key", ["--type", "t", ":=1"], "expected key=value or key:=json, got :=1"],
   ["data that is no object", ["--type", "t", "--data", "[1]"], "--data: expected a JSON object"],
   ["an unknown flag", ["--typ", "t"], "unknown option --typ"],
+  ["an unknown flag at the end", ["--type", "t", "--bogus"], "unknown option --bogus"],
+  ["an unknown flag with =", ["--type", "t", "--bogus=1"], "unknown option --bogus"],
   ["a flag without value", ["--type"], "--type: expected a value"],
   ["another source", ["--from", "elsewhere"], "--from: expected claude-code"],
 ])("wrong usage leaves nothing, says why, and is no failure: %s", (_, args, message) => {

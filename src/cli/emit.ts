@@ -49,8 +49,9 @@ export async function emit(args: readonly string[]): Promise<number> {
 
 function senderFor(flags: EmitFlags): Sender {
   // An emission is worth more than its configuration: it goes on with the defaults.
-  if (flags.config !== undefined && !existsSync(flags.config)) {
-    say(`there is no configuration file ${flags.config}: the defaults are used`);
+  const config = flags.config ?? (process.env.PATTERND_CONFIG || undefined);
+  if (config !== undefined && !existsSync(config)) {
+    say(`there is no configuration file ${config}: the defaults are used`);
   }
   const paths = readSocketPaths(process.env, flags.config);
   const sockets = flags.socket === undefined ? undefined : [resolve(flags.socket)];
