@@ -1,57 +1,17 @@
 /** A database, damaged in one way: what a check finds, and what a repair makes of it. */
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import Database from "better-sqlite3";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Backend, OpenOptions } from "../src/store/backend.ts";
-import { openSqlite } from "../src/store/sqlite/backend.ts";
+import type { Backend } from "../src/store/backend.ts";
 import { sqliteChecker } from "../src/store/sqlite/check/check.ts";
 import { createStore } from "../src/store/sqlite/file.ts";
 import { MIGRATIONS } from "../src/store/sqlite/schema.ts";
-import { findingsOf, kindsOf, repairsOf } from "./check-world.ts";
-import { batches, instantOf, LATER, lineOf, Model, note, walk } from "./conformance/patterns.ts";
+import { asideOf, closed, findings, open, repairs, run, stored } from "./check-sqlite-world.ts";
+import { findingsOf, kindsOf } from "./check-world.ts";
+import { batches, instantOf, lineOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
 import { newSeed } from "./process/patterns.ts";
-
-const open = (options: OpenOptions) => openSqlite(options);
-const context = { tags: ["x", "y"], agent: "m", project_name: "p", session_id: "s", host: "h" };
-const stored = [note("a", { context }), note("b"), note("c", { at: LATER, context: { tags: ["x"] } })];
-
-/** A store with these patterns, closed. */
-async function closed(patterns = stored): Promise<{ place: Place; file: string }> {
-  const place = new Place(open);
-  const backend = await place.open();
-  await backend.write(patterns);
-  await backend.close();
-  const file = `${place.path}.db`;
-  expect(await findings(file)).toEqual([]);
-  return { place, file };
-}
-
-const findings = async (file: string) => findingsOf(await sqliteChecker(file));
-const repairs = async (file: string) => repairsOf(await sqliteChecker(file));
-const asideOf = (place: Place) =>
-  readdirSync(place.folder)
-    .filter((name) => name.includes(".aside-"))
-    .flatMap((name) => readFileSync(join(place.folder, name), "utf8").trimEnd().split("\n"))
-    .map((line): unknown => JSON.parse(line));
-
-function run(file: string, sql: string): void {
-  const db = new Database(file);
-  db.unsafeMode();
-  db.exec(sql);
-  db.close();
-}
 
 const harm: [string, string, string[]][] = [
   ["an instant that is another", "UPDATE patterns SET instant = 7 WHERE pattern_id = 'a'", ["row_differs"]],
@@ -177,28 +137,6 @@ test("an index that lacks a row is made anew", async () => {
   expect(await walk(await place.open({ readOnly: true }))).toHaveLength(3);
 });
 
-test("of a damaged database what is readable is salvaged, and it stays as it is", async () => {
-  const many = Array.from({ length: 3000 }, (_, n) => note(`n${n}`, { data: { n, text: "x".repeat(100) } }));
-  const { place, file } = await closed(many);
-  const bytes = readFileSync(file);
-  // A page of lines.
-  const page = 8192 * Math.floor(bytes.indexOf('"n1500"') / 8192);
-  bytes.fill(0xee, page, page + 8192);
-  writeFileSync(file, bytes);
-  expect(kindsOf(await findings(file))).toContain("database_damaged");
-  const [done] = await repairs(file);
-  expect(done?.finding.kind).toBe("database_damaged");
-  expect(readFileSync(file).equals(bytes)).toBe(true);
-  expect(kindsOf(await findings(file))).toContain("database_damaged");
-  expect(await findings(done?.keptAs ?? "")).toEqual([]);
-  const salvaged = await place.open({ path: done?.keptAs ?? "", readOnly: true });
-  const lines = await walk(salvaged, {}, 1000);
-  expect(lines.length).toBeGreaterThan(2900);
-  expect(lines.length).toBeLessThan(3000);
-  const known = new Set(many.map(lineOf));
-  expect(lines.filter((line) => !known.has(line))).toEqual([]);
-});
-
 test("what stands alone, or lets others read, is said", async () => {
   const { file } = await closed();
   chmodSync(file, 0o644);
@@ -267,13 +205,4 @@ test("what waits in the WAL counts among the bytes", async () => {
   expect(await findingsOf(await sqliteChecker(file), tally)).toEqual([]);
   expect(tally.bytes).toBe(statSync(file).size + statSync(`${file}-wal`).size);
   expect(tally.bytes).toBeGreaterThan(500_000);
-});
-
-test("a database whose schema is unreadable is damaged", async () => {
-  const { file } = await closed();
-  const bytes = readFileSync(file);
-  // The page of the schema, behind the file's own header.
-  bytes.fill(0xff, 100, 1000);
-  writeFileSync(file, bytes);
-  expect(kindsOf(await findings(file))).toEqual(["database_damaged"]);
 });

@@ -11,6 +11,11 @@ export function isFull(error: unknown): boolean {
   return /^SQLITE_(FULL|IOERR_SHMSIZE)$/.test(systemCode(error) ?? "");
 }
 
+/** Whether a database is. */
+export function isCorrupt(error: unknown): boolean {
+  return systemCode(error)?.startsWith("SQLITE_CORRUPT") ?? false;
+}
+
 const manifestSchema = v.object({ version: v.string() });
 
 /**

@@ -141,6 +141,17 @@ export function openReader(driver: Driver, file: string): Connection {
   return db;
 }
 
+/**
+ * To read what is left of a damaged database: SQLite answers nothing of one that is shorter than its header says, or has
+ * a damaged schema, unless its schema may be written, which nobody does here.
+ */
+export function openDamaged(driver: Driver, file: string): Connection {
+  const db = openReader(driver, file);
+  db.unsafeMode(true);
+  db.pragma("writable_schema = ON");
+  return db;
+}
+
 /** Who made the database, and in which format; undefined if it is none. */
 interface Mark {
   readonly applicationId: number;

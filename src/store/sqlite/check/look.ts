@@ -4,8 +4,8 @@ import * as v from "valibot";
 import { messageOf, PatterndError, systemCode } from "../../../errors.ts";
 import { Zone } from "../../../pattern/zone.ts";
 import { type Finding, isOpenToOthers, type Tally } from "../../finding.ts";
-import type { Connection, Driver } from "../driver.ts";
-import { isStore, openReader } from "../file.ts";
+import { type Connection, type Driver, isCorrupt } from "../driver.ts";
+import { isStore, openDamaged, openReader } from "../file.ts";
 import { APPLICATION_ID, integerPragma, MIGRATIONS, newestFormat, readMetadata } from "../schema.ts";
 import { checkRows, type RowFault } from "./rows.ts";
 
@@ -35,7 +35,12 @@ export function* lookInto(driver: Driver, file: string, tally: Tally): Generator
   for (const one of ["", "-wal", "-shm", ".lock"]) yield* modeFaults(file + one);
   const header = headerFault(driver, file);
   if (header) yield header;
-  if (header?.does === "salvage") return;
+  const isReadable = header?.does !== "salvage" && (yield* databaseFaults(driver, file, tally));
+  if (!isReadable) yield* zoneFaults(driver, file);
+}
+
+/** Returns whether it can be read, so that nothing needs to be salvaged. */
+function* databaseFaults(driver: Driver, file: string, tally: Tally): Generator<DatabaseFault, boolean> {
   const db = openReader(driver, file);
   try {
     let isReadable = true;
@@ -44,9 +49,25 @@ export function* lookInto(driver: Driver, file: string, tally: Tally): Generator
       yield fault;
     }
     if (isReadable) yield* contentFaults(db, file, tally);
+    return isReadable;
   } finally {
     db.close();
   }
+}
+
+/** Why nothing is salvaged, if so. */
+function* zoneFaults(driver: Driver, file: string): Generator<DatabaseFault, void> {
+  const db = openDamaged(driver, file);
+  try {
+    if (!zoneOf(db)) yield lostZone(file);
+  } finally {
+    db.close();
+  }
+}
+
+function lostZone(file: string): DatabaseFault {
+  const found = "the table store names no zone: timestamps without one can't be read";
+  return { does: "nothing", finding: { kind: "metadata_damaged", file, found } };
 }
 
 function* modeFaults(file: string): Generator<DatabaseFault, void> {
@@ -63,6 +84,9 @@ function headerFault(driver: Driver, file: string): DatabaseFault | undefined {
     if (isStore(driver, file, MIGRATIONS)) return undefined;
     return { does: "salvage", finding: { kind: "database_damaged", file, found: "an empty file" } };
   } catch (error) {
+    // Asked where SQLite's own files are beside it: it answers nothing of a database that is cut off.
+    if (isCorrupt(error))
+      return { does: "salvage", finding: { kind: "database_damaged", file, found: messageOf(error) } };
     const isOurs = existsSync(`${file}.lock`);
     if (!isOurs || !(error instanceof PatterndError) || error.code !== "store_foreign") throw error;
     const found = headerOf(driver, file);
@@ -132,10 +156,7 @@ function* contentFaults(db: Connection, file: string, tally: Tally): Generator<D
       if ("index" in fault) yield { does: fault.index, finding: fault.finding };
       else yield { does: "row", fault, finding: fault.finding };
     }
-  else {
-    const found = "the table store names no zone: timestamps without one can't be read";
-    yield { does: "nothing", finding: { kind: "metadata_damaged", file, found } };
-  }
+  else yield lostZone(file);
   for (const one of ["", "-wal"]) tally.bytes += statSync(file + one, { throwIfNoEntry: false })?.size ?? 0;
 }
 

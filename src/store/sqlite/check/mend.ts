@@ -9,7 +9,7 @@ import { syncPath } from "../../durable.ts";
 import type { Repaired } from "../../finding.ts";
 import { lockStore } from "../../lock.ts";
 import type { Connection, Driver } from "../driver.ts";
-import { configureWriter, openReader, openWriter } from "../file.ts";
+import { configureWriter, openDamaged, openWriter } from "../file.ts";
 import { hashOf, IdIndex, indexIds } from "../ids.ts";
 import {
   APPLICATION_ID,
@@ -151,11 +151,10 @@ function asText(_: string, value: unknown): unknown {
 function* salvage(driver: Driver, file: string, faults: readonly DatabaseFault[]): Generator<Repaired, void> {
   const target = `${file.replace(/\.[^./]+$/, "")}-salvaged-${stamp()}.db`;
   try {
-    const db = openReader(driver, file);
+    const db = openDamaged(driver, file);
     try {
       const zone = zoneOf(db);
-      if (!zone) return;
-      salvageRows(driver, db, zone, target);
+      if (!zone || !salvageRows(driver, db, zone, target)) return;
     } finally {
       db.close();
     }

@@ -8,19 +8,29 @@ import { PatternWriter } from "../writer.ts";
 import { patternOf } from "./rows.ts";
 
 const BATCH = 1_000;
+/** What knows every row, and in which order it is walked through. */
+const WALKS = [
+  ["patterns NOT INDEXED", "seq"],
+  ["patterns INDEXED BY patterns_by_instant", "instant"],
+  ["patterns INDEXED BY patterns_by_type", "pattern_type"],
+  ["ids_recent", "hash"],
+  ["ids_settled", "hash"],
+] as const;
 
 /**
- * Copies every row that can be read and holds a pattern into a new store at `target`. Rows are asked for one by one:
- * a damaged page then takes no others with it.
+ * Copies every row that can be read and holds a pattern into a new store at `target`, or answers that there is no table of
+ * patterns any more. Rows are asked for one by one: a damaged page then takes no others with it.
  */
-export function salvageRows(driver: Driver, from: Connection, zone: Zone, target: string): void {
+export function salvageRows(driver: Driver, from: Connection, zone: Zone, target: string): boolean {
+  const lines = readable(() => lineReader(from));
+  if (!lines) return false;
   createStore(driver, target, zone.id, MIGRATIONS);
   const db = openWriter(driver, target);
   try {
     configureWriter(db, "fsync");
     const writer = new PatternWriter(db);
     let batch: Pattern[] = [];
-    for (const line of readableLines(from)) {
+    for (const line of readableLines(from, lines)) {
       const pattern = patternOf(line, zone);
       if (pattern) batch.push(pattern);
       if (batch.length < BATCH) continue;
@@ -32,44 +42,51 @@ export function salvageRows(driver: Driver, from: Connection, zone: Zone, target
   } finally {
     db.close();
   }
+  return true;
 }
 
-function* readableLines(db: Connection): Generator<Buffer, void> {
-  const one = db
-    .prepare<[bigint], Buffer>("SELECT CAST(line AS BLOB) FROM patterns NOT INDEXED WHERE seq = ?")
-    .pluck();
-  const last = highestSeq(db);
-  for (let seq = lowestSeq(db); seq <= last; seq += 1n) {
-    const line = readable(() => one.get(seq));
+function lineReader(db: Connection) {
+  const sql = "SELECT CAST(line AS BLOB) FROM patterns NOT INDEXED WHERE seq = ?";
+  return db.prepare<[bigint], Buffer>(sql).pluck();
+}
+
+function* readableLines(db: Connection, lines: ReturnType<typeof lineReader>): Generator<Buffer, void> {
+  const { first, last } = boundsOf(db);
+  for (let seq = first; seq <= last; seq += 1n) {
+    const line = readable(() => lines.get(seq));
     if (line) yield line;
   }
 }
 
-function highestSeq(db: Connection): bigint {
-  return seqBy(db, "DESC") ?? 0n;
+/** The lowest and the highest row that anything tells of. Where a walk ends at a damaged page, the way back is tried too. */
+function boundsOf(db: Connection): { readonly first: bigint; readonly last: bigint } {
+  let first = 1n;
+  let last = 0n;
+  const widen = (seq: bigint) => {
+    if (last < first) first = last = seq;
+    else if (seq < first) first = seq;
+    else if (seq > last) last = seq;
+  };
+  for (const [source, column] of WALKS) {
+    for (const order of ["ASC", "DESC"]) {
+      const sql = `SELECT seq FROM ${source} ORDER BY ${column} ${order}`;
+      const isAll = readable(() => {
+        for (const seq of db.prepare(sql).safeIntegers().pluck().iterate())
+          if (typeof seq === "bigint") widen(seq);
+        return true;
+      });
+      if (isAll) break;
+    }
+  }
+  return { first, last };
 }
 
-function lowestSeq(db: Connection): bigint {
-  return seqBy(db, "ASC") ?? 1n;
-}
-
-/** By the table, and where that is damaged at this end by any index, each of which knows every row. */
-function seqBy(db: Connection, order: "ASC" | "DESC"): bigint | undefined {
-  const choose = order === "ASC" ? "min" : "max";
-  const found = [
-    `SELECT seq FROM patterns NOT INDEXED ORDER BY seq ${order} LIMIT 1`,
-    ...["patterns_by_instant", "patterns_by_type"].map(
-      (index) => `SELECT ${choose}(+seq) FROM patterns INDEXED BY ${index}`,
-    ),
-  ].flatMap((sql) => readable(() => db.prepare<[], bigint>(sql).safeIntegers().pluck().get()) ?? []);
-  return found.sort((a, b) => (a < b ? -1 : 1)).at(order === "ASC" ? 0 : -1);
-}
-
+/** `ERROR` is what is said of a table or an index that is gone from the schema. */
 function readable<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (!/^SQLITE_(CORRUPT|IOERR)/.test(systemCode(error) ?? "")) throw error;
+    if (!/^SQLITE_(CORRUPT|IOERR|ERROR)/.test(systemCode(error) ?? "")) throw error;
     return undefined;
   }
 }
