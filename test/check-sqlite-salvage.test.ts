@@ -1,7 +1,7 @@
 /** A database that SQLite can't read any more: what a check says, and what a repair saves of it. */
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { closed, findings, repairs } from "./check-sqlite-world.ts";
+import { closed, findings, repairs, run } from "./check-sqlite-world.ts";
 import { kindsOf } from "./check-world.ts";
 import { lineOf, note, walk } from "./conformance/patterns.ts";
 
@@ -50,6 +50,31 @@ test.each(["as it is", "with a WAL beside it"])(
     expect(lines.filter((line) => !known.has(line))).toEqual([]);
   },
 );
+
+test.each(["pattern_tags", "pattern_agents"])(
+  "without its table %s a database is salvaged whole",
+  async (table) => {
+    const { place, file } = await closed();
+    run(file, `DROP TABLE ${table}; DROP INDEX patterns_by_type; DROP TABLE ids_settled`);
+    expect(await findings(file)).toMatchObject([
+      { kind: "database_damaged", found: `no such table: ${table}` },
+    ]);
+    const [done] = await repairs(file);
+    expect(await findings(done?.keptAs ?? "")).toEqual([]);
+    const salvaged = await place.open({ path: done?.keptAs ?? "", readOnly: true });
+    expect(await walk(salvaged)).toHaveLength(3);
+    expect(await walk(salvaged, { tags: ["x"], agent: "m" })).toHaveLength(1);
+  },
+);
+
+test.each(["patterns", "store"])("without its table %s nothing is salvaged, which is said", async (table) => {
+  const { place, file } = await closed();
+  run(file, `DROP TABLE ${table}`);
+  const kinds = kindsOf(await findings(file));
+  expect(kinds).toEqual([table === "store" ? "metadata_damaged" : "database_damaged"]);
+  expect(await repairs(file)).toEqual([]);
+  expect(readdirSync(place.folder).filter((name) => name.includes("salvaged"))).toEqual([]);
+});
 
 test("where nothing can be salvaged for want of the zone, that is said", async () => {
   const { place, file } = await closed();

@@ -39,6 +39,21 @@ const harm: [string, string, string[]][] = [
   ["a tag of no pattern", "INSERT INTO pattern_tags VALUES ('x', 7, 99)", ["word_stray"]],
   ["an application id", "PRAGMA application_id = 0", ["header_wrong"]],
   ["a format of none", "PRAGMA user_version = 0", ["header_wrong"]],
+  ["a format before its tables'", "PRAGMA user_version = 2", ["header_wrong"]],
+  ["a format long before its tables'", "PRAGMA user_version = 1", ["header_wrong"]],
+  ["a missing index", "DROP INDEX patterns_by_type", ["sqlite_index_wrong"]],
+  [
+    "a format and an index",
+    "PRAGMA user_version = 2; DROP INDEX patterns_by_instant; DROP INDEX patterns_by_project",
+    ["header_wrong", "sqlite_index_wrong", "sqlite_index_wrong"],
+  ],
+  ["no table of new ids", "DROP TABLE ids_recent", ["sqlite_index_wrong"]],
+  ["no table of older ids", "DROP TABLE ids_settled", ["sqlite_index_wrong"]],
+  [
+    "no table of ids, and a row that differs",
+    "DROP TABLE ids_recent; DROP TABLE ids_settled; UPDATE patterns SET project = 'q' WHERE pattern_id = 'a'",
+    ["row_differs", "sqlite_index_wrong", "sqlite_index_wrong"],
+  ],
 ];
 
 test.each(harm)("%s is found, and repaired", async (_, sql, finds) => {
@@ -60,6 +75,8 @@ test.each(harm)("%s is found, and repaired", async (_, sql, finds) => {
     { tags: ["z"] },
   ])
     expect(await walk(again, filter)).toEqual(model.lines(filter));
+  expect(await again.stats()).toMatchObject({ patterns: 3, byType: { note: 3 } });
+  expect(await again.write(stored)).toEqual(["superseded", "superseded", "superseded"]);
 });
 
 test("a line that is no pattern is taken out and kept", async () => {
@@ -112,6 +129,16 @@ test("of two rows that are one pattern, the newer version stays", async () => {
   await repairs(file);
   expect(await findings(file)).toEqual([]);
   expect(await (await place.open({ readOnly: true })).get("b")).toBe(lineOf(note("b")));
+});
+
+test.each([1, 2])("an index that a store of format %i lacks is made anew", async (format) => {
+  const place = new Place(open);
+  const file = `${place.path}.db`;
+  createStore(Database, file, "UTC", MIGRATIONS.slice(0, format - 1));
+  run(file, "DROP INDEX patterns_by_instant");
+  expect(kindsOf(await findings(file))).toEqual(["sqlite_index_wrong"]);
+  expect(kindsOf((await repairs(file)).map(({ finding }) => finding))).toEqual(["sqlite_index_wrong"]);
+  expect(await findings(file)).toEqual([]);
 });
 
 test("an index that lacks a row is made anew", async () => {

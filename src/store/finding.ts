@@ -14,7 +14,7 @@ const CUT = "left out of the segment, kept in .aside";
 
 export const FINDINGS = {
   database_damaged: {
-    expected: "a database that SQLite's integrity_check passes",
+    expected: "a database that SQLite's integrity_check passes, with patternd's tables",
     repair: "what is readable is copied to a new store beside it; the damaged one stays as it is",
     advice: "Restore a backup, or put the salvaged store in its place.",
   },
@@ -62,7 +62,7 @@ export const FINDINGS = {
     expected: "one row of each id",
     repair: "taken out, kept beside the database, and saved anew from its line: the newer version stays",
   },
-  sqlite_index_wrong: { expected: "an entry for each row", repair: "made anew" },
+  sqlite_index_wrong: { expected: "an index with an entry for each row", repair: "made anew" },
   torn_tail: { expected: "a newline at the end", repair: "cut off, kept in .aside" },
   wal_alone: {
     expected: "the database that the write-ahead log belongs to",

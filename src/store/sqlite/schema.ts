@@ -17,6 +17,8 @@ import { indexIds } from "./ids.ts";
 export const APPLICATION_ID = 0x70746e64;
 /** What it is made of, later formats have, too: the migrations from it run on any store. */
 export const FIRST_FORMAT = 1;
+/** The first one with the index of ids. */
+export const ID_FORMAT = 3;
 
 /** As it stands in TABLES, and in a store until format 3; and the index that SQLite makes for it. */
 const UNIQUE_ID = "pattern_id TEXT NOT NULL UNIQUE";
@@ -120,7 +122,7 @@ function dropUniqueIds(db: Connection): void {
   db.exec(`DROP INDEX ${PLAIN_INDEX}`);
 }
 
-/** Whether the store has format 3 or a newer one, whatever its header says. */
+/** Whether the store has `ID_FORMAT` or a newer one, whatever its header says. */
 export function hasIdIndex(db: Connection): boolean {
   return db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'ids_settled'").get() !== undefined;
 }

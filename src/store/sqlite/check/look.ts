@@ -8,6 +8,7 @@ import { type Connection, type Driver, isCorrupt } from "../driver.ts";
 import { isStore, openDamaged, openReader } from "../file.ts";
 import { APPLICATION_ID, integerPragma, MIGRATIONS, newestFormat, readMetadata } from "../schema.ts";
 import { checkRows, type RowFault } from "./rows.ts";
+import { lookAtSchema } from "./schema.ts";
 
 const FILE_MODE = 0o600;
 /** SQLite's words about an index that does not fit its table. */
@@ -19,7 +20,7 @@ const MOST_MESSAGES = 100;
 export type DatabaseFault =
   | { readonly does: "row"; readonly fault: RowFault; readonly finding: Finding }
   | {
-      readonly does: "mode" | "header" | "reindex" | "ids" | "salvage" | "nothing";
+      readonly does: "mode" | "header" | "create" | "reindex" | "ids" | "salvage" | "nothing";
       readonly finding: Finding;
     };
 
@@ -44,12 +45,15 @@ function* databaseFaults(driver: Driver, file: string, tally: Tally): Generator<
   const db = openReader(driver, file);
   try {
     let isReadable = true;
-    for (const fault of integrityFaults(db, file)) {
-      isReadable &&= fault.does !== "salvage";
-      yield fault;
+    for (const faults of [integrityFaults(db, file), schemaFaults(driver, db, file)]) {
+      for (const fault of faults) {
+        isReadable &&= fault.does !== "salvage";
+        yield fault;
+      }
+      if (!isReadable) return false;
     }
-    if (isReadable) yield* contentFaults(db, file, tally);
-    return isReadable;
+    yield* contentFaults(db, file, tally);
+    return true;
   } finally {
     db.close();
   }
@@ -135,6 +139,27 @@ function* integrityFaults(db: Connection, file: string): Generator<DatabaseFault
       }
     }
   }
+}
+
+function* schemaFaults(driver: Driver, db: Connection, file: string): Generator<DatabaseFault, void> {
+  const { format, lost, missing } = lookAtSchema(driver, db);
+  if (format !== undefined) {
+    const found = `format ${format}, with the tables of a later one`;
+    yield { does: "header", finding: { kind: "header_wrong", file, found } };
+  }
+  // What lacks its zone is told by whoever needs that.
+  const gone = lost.filter((name) => name !== "store");
+  for (const name of gone)
+    yield {
+      does: "salvage",
+      finding: { kind: "database_damaged", file, found: `no such table: ${name}` },
+    };
+  if (gone.length > 0) return;
+  for (const { type, name } of missing)
+    yield {
+      does: "create",
+      finding: { kind: "sqlite_index_wrong", file, found: `${name}: no such ${type}` },
+    };
 }
 
 const messages = v.array(v.record(v.string(), v.string()));

@@ -24,6 +24,7 @@ import { PatternWriter } from "../writer.ts";
 import { type DatabaseFault, zoneOf } from "./look.ts";
 import { patternOf, type RowFault } from "./rows.ts";
 import { salvageRows } from "./salvage.ts";
+import { createMissing } from "./schema.ts";
 
 const MAX_ROUNDS = 20;
 /** With their lines in memory. */
@@ -81,6 +82,8 @@ function* mendDatabase(
       yield { finding };
     }
     configureWriter(db, "fsync");
+    create(driver, db);
+    for (const { does, finding } of faults) if (does === "create") yield { finding };
     migrate(db);
     const wrong = faults.filter(({ does }) => does === "reindex");
     if (wrong.length > 0) db.exec("REINDEX");
@@ -99,6 +102,13 @@ function* mendDatabase(
   } finally {
     db.close();
   }
+}
+
+function create(driver: Driver, db: Connection): void {
+  const all = db.transaction(() => {
+    if (createMissing(driver, db)) indexIds(db);
+  });
+  sortingOnDisk(db, () => all.immediate());
 }
 
 function mendRows(db: Connection, zone: Zone, faults: readonly RowFault[]): void {

@@ -5,8 +5,8 @@ import { storedPattern } from "../../../pattern/stored.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import type { Finding, Tally } from "../../finding.ts";
 import type { Connection } from "../driver.ts";
-import { hasIdIndex } from "../schema.ts";
 import { IdLook } from "./ids.ts";
+import { hasIdTables } from "./schema.ts";
 
 const STEP_ROWS = 500;
 
@@ -53,8 +53,8 @@ export function* checkRows(
 ): Generator<ContentFault, void> {
   const rows = db.prepare<[bigint, number], Row>(ROWS).safeIntegers();
   const words = new Map(WORD_TABLES.map((of) => [of.table, new KnownWords(db, of)] as const));
-  // Before format 3 an index of SQLite's own saw to it that each id has one row.
-  const ids = hasIdIndex(db) ? new IdLook(db) : undefined;
+  // Before format 3 an index of SQLite's own saw to it that each id has one row. A missing table has been told.
+  const ids = hasIdTables(db) ? new IdLook(db) : undefined;
   const step = db.transaction((after: bigint) => {
     const found = rows.all(after, STEP_ROWS);
     const faults = found.flatMap((row) => {
