@@ -121,6 +121,19 @@ test.each([1, 2])("a store of format %i is checked, and mended as the newest", a
   expect(await walk(await place.open())).toEqual([lineOf(a), lineOf(b)]);
 });
 
+test("a line with raw newlines is found, and put on one line", async () => {
+  const { place, file } = await closed();
+  const line = lineOf(note("b", { data: { n: 1 } }));
+  const wide = `${line.slice(0, -1).replaceAll(",", ",\n  ")}\r\n}`;
+  run(file, `UPDATE patterns SET line = '${wide}' WHERE pattern_id = 'b'`);
+  expect(await findings(file)).toMatchObject([{ kind: "row_multiline", row: 2n }]);
+  expect(kindsOf((await repairs(file)).map(({ finding }) => finding))).toEqual(["row_multiline"]);
+  expect(asideOf(place)).toMatchObject([{ table: "patterns", id: "b", line: wide }]);
+  expect(await findings(file)).toEqual([]);
+  // Nothing else is altered.
+  expect(await (await place.open({ readOnly: true })).get("b")).toBe(wide.replaceAll("\n", " "));
+});
+
 test("of two rows that are one pattern, the newer version stays", async () => {
   const { place, file } = await closed();
   const older = lineOf(note("b", { at: "2026-01-01" }));

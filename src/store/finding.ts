@@ -58,6 +58,10 @@ export const FINDINGS = {
     expected: "columns, tags and agents as the line says",
     repair: "taken out, kept beside the database, and saved anew from its line",
   },
+  row_multiline: {
+    expected: "one line in each row",
+    repair: "taken out, kept beside the database, and saved anew with spaces for the newlines",
+  },
   row_twice: {
     expected: "one row of each id",
     repair: "taken out, kept beside the database, and saved anew from its line: the newer version stays",

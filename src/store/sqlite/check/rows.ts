@@ -9,6 +9,7 @@ import { IdLook } from "./ids.ts";
 import { hasIdTables } from "./schema.ts";
 
 const STEP_ROWS = 500;
+const NEWLINE = 0x0a;
 
 export interface Row {
   readonly seq: bigint;
@@ -102,9 +103,13 @@ class KnownWords {
   }
 }
 
-/** The pattern of a row's line; undefined if that is none. */
+/** The pattern of a row's line, put on one line; undefined if that is none. */
 export function patternOf(line: Buffer, zone: Zone): Pattern | undefined {
-  return isUtf8(line) ? storedPattern(line.toString("utf8"), zone) : undefined;
+  if (!isUtf8(line)) return undefined;
+  const text = line.toString("utf8");
+  const pattern = storedPattern(text, zone);
+  // In JSON a raw newline is nothing but space between two tokens.
+  return pattern && line.includes(NEWLINE) ? storedPattern(text.replaceAll("\n", " "), zone) : pattern;
 }
 
 function rowFault(
@@ -135,8 +140,14 @@ function rowFault(
     ({ table, wordsOf }) => !wordsOf(pattern).every((word) => hasWord(table, word)),
   );
   const wrong = [...differing, ...missing.map(({ column }) => `${column}s`)];
-  if (wrong.length === 0) return undefined;
+  if (wrong.length === 0) return multiline(file, row);
   return { kind: "row_differs", file, row: row.seq, found: `${wrong.join(", ")} not as in the line` };
+}
+
+/** Whoever reads patterns line by line would take it for several. */
+function multiline(file: string, { seq, line }: Row): Finding | undefined {
+  if (!line.includes(NEWLINE)) return undefined;
+  return { kind: "row_multiline", file, row: seq, found: "raw newlines in the line" };
 }
 
 function twice(file: string, { seq }: Row): Finding {
