@@ -119,6 +119,24 @@ test("doctor finds nothing where all is well", async () => {
   expect(look("store")?.found).toContain("1 pattern, whole");
 });
 
+test("an SQLite store is called by its file", async () => {
+  const world = createWorld();
+  mkdirSync(join(world.folder, "config/patternd"), { recursive: true });
+  writeFileSync(join(world.folder, "config/patternd/config.json"), '{"backend":"sqlite"}');
+  const daemon = await world.start();
+  const named = join(world.folder, "state/patternd/patterns");
+  const file = `${named}.db`;
+  const status = await world.run(["status", "--json"]);
+  expect(v.parse(statusSchema, JSON.parse(status.stdout)).store.path).toBe(file);
+  const { look } = await looksOf(world);
+  expect(look("store")?.found).toBe(`sqlite:${file}: 0 patterns, whole`);
+  expect(look("configuration in force")).toBeUndefined();
+  await daemon.stop();
+  expect((await world.run(["query"])).stderr).toContain(`reading sqlite store ${file}\n`);
+  for (const flags of [[], ["--store", `sqlite:${named}`], ["--store", `sqlite:${file}`]])
+    expect((await world.run(["check-store", ...flags])).stdout).toContain(`sqlite:${file}: 0 patterns`);
+});
+
 test("doctor finds stale sockets, files that wait, and says what to do", async () => {
   const world = createWorld();
   const daemon = await world.start();

@@ -77,7 +77,7 @@ describe("values", () => {
     });
     expect(config).toMatchObject({
       file: at.file,
-      path: join(at.folder, "store"),
+      path: join(at.folder, "store.db"),
       timezone: "europe/berlin",
       ingest: { socket: "/home/ann/in.sock", mode: 0o660, maxLineBytes: 4096, maxConnections: 1024 },
       query: { mode: 0o640 },
@@ -88,6 +88,16 @@ describe("values", () => {
       log: { file: join(at.folder, "d.log") },
     });
     expect(loadConfig({ env: ENV }).timezone).toBe(new Intl.DateTimeFormat().resolvedOptions().timeZone);
+  });
+
+  test.each([
+    [{}, "/home/ann/.local/state/patternd/patterns"],
+    [{ backend: "sqlite" }, "/home/ann/.local/state/patternd/patterns.db"],
+    [{ backend: "sqlite", path: "/srv/kept.sqlite" }, "/srv/kept.sqlite"],
+    [{ backend: "sqlite", path: "~/v1.2/store" }, "/home/ann/v1.2/store.db"],
+    [{ backend: "filesystem", path: "/srv/store" }, "/srv/store"],
+  ])("the store of %j is at %s", (content, path) => {
+    expect(at.load(content).path).toBe(path);
   });
 
   test("the zone of an empty TZ is UTC", () => {

@@ -1,6 +1,7 @@
 import type { Config } from "../config/load.ts";
 import { homeFolder, resolvePath } from "../config/places.ts";
 import { PatterndError } from "../errors.ts";
+import { sqlitePath } from "../sqlite-path.ts";
 import { BACKEND_KINDS, type StorePlace } from "../store/open.ts";
 
 /**
@@ -15,7 +16,8 @@ export function parsePlace(flag: string, text: string): StorePlace {
     const forms = BACKEND_KINDS.map((known) => `${known}:PATH`).join(" or ");
     throw new PatterndError("usage", `${flag}: expected ${forms}, got ${JSON.stringify(text)}`);
   }
-  return { backend: kind, path: resolvePath(path, process.cwd(), homeFolder(process.env)) };
+  const named = resolvePath(path, process.cwd(), homeFolder(process.env));
+  return { backend: kind, path: kind === "sqlite" ? sqlitePath(named) : named };
 }
 
 export function configuredPlace({ backend, path }: Config): StorePlace {

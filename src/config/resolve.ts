@@ -1,6 +1,7 @@
 /** From what the file says to what the daemon works with: paths absolute, modes as numbers, nothing left open. */
 import { dirname, join } from "node:path";
 import { Zone } from "../pattern/zone.ts";
+import { sqlitePath } from "../sqlite-path.ts";
 import type { Fault } from "./keys.ts";
 import {
   daemonPlaces,
@@ -47,10 +48,11 @@ export function resolveSettings(settings: Settings, { file, env, home, given }: 
     /** The socket that was handed over in the place of `socket`. */
     fd: given[name],
   });
+  const store = path(settings.path, "patterns");
   return {
     ...settings,
     file,
-    path: path(settings.path, "patterns"),
+    path: settings.backend === "sqlite" ? sqlitePath(store) : store,
     timezone: settings.timezone ?? Zone.host().id,
     ingest: listener("ingest", settings.ingest),
     query: listener("query", settings.query),

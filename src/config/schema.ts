@@ -230,7 +230,11 @@ const log = section(
 
 export const configSchema = v.strictObject({
   backend: option(backend, "filesystem", "Kind of store: filesystem or sqlite."),
-  path: option(v.nullable(path), null, "Where the store is. null: patterns in the state folder."),
+  path: option(
+    v.nullable(path),
+    null,
+    "Where the store is; sqlite adds .db where there is no extension. null: patterns in the state folder.",
+  ),
   durability: option(
     oneOf(["fsync", "os"]),
     "fsync",

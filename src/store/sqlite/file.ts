@@ -9,8 +9,9 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, extname, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { messageOf, PatterndError, systemCode } from "../../errors.ts";
+import { sqlitePath } from "../../sqlite-path.ts";
 import { syncPath } from "../durable.ts";
 import { type Connection, type Driver, isFull } from "./driver.ts";
 import {
@@ -37,9 +38,9 @@ const SMALL_ROWS = 10_000;
 /** The files that SQLite keeps beside a database. */
 export const COMPANIONS = ["-wal", "-shm", "-journal"];
 
-/** The store's file: `.db` is added to a path without an extension. Links are followed: the lock is the file's own. */
+/** The store's file. Links are followed: the lock is the file's own. */
 export function storeFile(path: string): string {
-  const named = extname(path) === "" ? `${resolve(path)}.db` : resolve(path);
+  const named = sqlitePath(resolve(path));
   return existsSync(named) ? realpathSync(named) : named;
 }
 
