@@ -137,6 +137,29 @@ test("an SQLite store is called by its file", async () => {
     expect((await world.run(["check-store", ...flags])).stdout).toContain(`sqlite:${file}: 0 patterns`);
 });
 
+test("a daemon that hangs is not one that is not there", async () => {
+  const world = createWorld();
+  const daemon = await world.start();
+  daemon.process.kill("SIGSTOP");
+  onTestFinished(() => void daemon.process.kill("SIGCONT"));
+  const [status, query, { look }] = await Promise.all([
+    world.run(["status"]),
+    world.run(["query"]),
+    looksOf(world),
+  ]);
+  for (const { status: exit, stderr } of [status, query]) {
+    expect(exit).toBe(3);
+    expect(stderr).toMatch(/^patternd: the daemon on .*query\.sock does not answer: silent for 5000 ms\n/);
+    expect(stderr).toContain("systemctl restart patternd");
+    expect(stderr).not.toContain("patternd start");
+  }
+  expect(look("daemon")).toMatchObject({
+    outcome: "trouble",
+    found: expect.stringContaining(`process ${daemon.process.pid} does not answer`),
+    advice: expect.stringContaining("systemctl restart patternd"),
+  });
+});
+
 test("doctor finds stale sockets, files that wait, and says what to do", async () => {
   const world = createWorld();
   const daemon = await world.start();
@@ -221,37 +244,6 @@ test("doctor finds a daemon of another version that writes elsewhere", async () 
     outcome: "warning",
     found: expect.stringContaining("/elsewhere"),
   });
-});
-
-test("bash completes commands, subcommands, flags and choices", async () => {
-  const world = createWorld();
-  const { status, stdout } = await world.run(["completion", "bash"]);
-  expect(status).toBe(0);
-  const completed = (...words: string[]) => {
-    const script = `${stdout}
-COMP_WORDS=(patternd ${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length}; _patternd
-printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { stdout: replies, stderr } = spawnSync("bash", ["--norc"], { input: script, encoding: "utf8" });
-    expect(stderr).toBe("");
-    return linesOf(replies);
-  };
-  expect(completed("sta")).toEqual(["start", "stats", "status"]);
-  expect(completed("rejected", "re")).toEqual(["replay"]);
-  expect(completed("query", "--a")).toEqual(["--agent"]);
-  expect(completed("tail", "--json", "--fol")).toEqual(["--follow"]);
-  expect(completed("export", "--format", "")).toEqual(["ndjson", "csv"]);
-});
-
-test.each(["zsh", "fish"])("%s is told every command and flag", async (shell) => {
-  const { status, stdout } = await createWorld().run(["completion", shell]);
-  expect(status).toBe(0);
-  for (const word of ["query", "tail", "status", "doctor", "check-store", "agent", "follow"])
-    expect(stdout).toContain(word);
-  if (isInstalled(shell)) expect(spawnSync(shell, ["-n"], { input: stdout }).status).toBe(0);
-});
-
-test("an unknown shell is wrong usage", async () => {
-  expect(await createWorld().run(["completion", "tcsh"])).toMatchObject({ status: 64, stdout: "" });
 });
 
 test("help shows examples", async () => {

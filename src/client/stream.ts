@@ -2,7 +2,7 @@
 import { type IncomingMessage, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { messageOf, PatterndError } from "../errors.ts";
-import { problemOf } from "./http.ts";
+import { boundSilence, problemOf, unreachable } from "./http.ts";
 
 export interface LineStream {
   /** Without newline; what came together comes together. */
@@ -33,8 +33,7 @@ export async function streamLines(
 function begin(socketPath: string, path: string, silentMs: number | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path, agent: false, headers: { te: "trailers" } }, resolve);
-    if (silentMs !== undefined)
-      asked.setTimeout(silentMs, () => asked.destroy(new Error(`silent for ${silentMs} ms`)));
+    if (silentMs !== undefined) boundSilence(asked, silentMs);
     asked.on("error", (cause) => reject(unreachable(socketPath, cause)));
     asked.end();
   });
@@ -61,9 +60,4 @@ async function* linesOf(
     const message = `the daemon on ${socketPath} broke off its answer: ${messageOf(cause)}`;
     throw new PatterndError("daemon_unreachable", message, { cause });
   }
-}
-
-function unreachable(socketPath: string, cause: unknown): PatterndError {
-  const message = `no daemon answers on ${socketPath}: ${messageOf(cause)}`;
-  return new PatterndError("daemon_unreachable", message, { cause });
 }

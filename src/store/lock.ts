@@ -15,7 +15,7 @@ interface NativeLock {
 /**
  * Takes the lock on `file`, which is created and never removed: removing a lock file while another process
  * opens it would let two hold it. What stands in it is for people, and for
- * `isProbablyHeld`.
+ * `probableHolder`.
  *
  * @throws PatterndError `store_locked` (or `spool_locked`), naming the holder; `lock_unavailable` where there is no
  * such lock.
@@ -39,7 +39,7 @@ export function acquireLock(file: string, holder: string, what: "store" | "spool
       if (!held) return;
       held = false;
       try {
-        // So that `isProbablyHeld` need not guess.
+        // So that `probableHolder` need not guess.
         ftruncateSync(fd);
       } finally {
         closeSync(fd);
@@ -70,18 +70,20 @@ export function lockStore(mark: string, file: string, holder: string): WriterLoc
 }
 
 /**
- * Whether whoever wrote its name into the lock is still alive, without touching the lock. It may be wrong where
+ * The process that wrote its name into the lock, if it is still alive, without touching the lock. It may be wrong where
  * process ids of another container stand in there, or were given to another process since, or where a full disk had no
  * room for the name.
  */
-export function isProbablyHeld(file: string): boolean {
-  const [, pid] = /, pid (\d+), /.exec(readText(file)) ?? [];
-  if (pid === undefined) return false;
+export function probableHolder(file: string): number | undefined {
+  const [, written] = /, pid (\d+), /.exec(readText(file)) ?? [];
+  if (written === undefined) return undefined;
+  const pid = Number(written);
   try {
-    return process.kill(Number(pid), 0);
+    process.kill(pid, 0);
   } catch (error) {
-    return systemCode(error) === "EPERM";
+    if (systemCode(error) !== "EPERM") return undefined;
   }
+  return pid;
 }
 
 function readText(file: string): string {

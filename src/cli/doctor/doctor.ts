@@ -1,8 +1,10 @@
+import { join } from "node:path";
 import * as v from "valibot";
-import { get } from "../../client/http.ts";
+import { get, isHang } from "../../client/http.ts";
 import { type Config, loadConfig } from "../../config/load.ts";
 import { clientSockets } from "../../config/sockets.ts";
 import { messageOf, PatterndError } from "../../errors.ts";
+import { probableHolder } from "../../store/lock.ts";
 import { storeFile } from "../../store/sqlite/file.ts";
 import { VERSION } from "../../version.ts";
 import type { AskFlags } from "../query.ts";
@@ -73,7 +75,8 @@ async function lookAtDaemon(
   let body: string;
   try {
     ({ body } = await get(path, "/health", PROBE_MS));
-  } catch {
+  } catch (error) {
+    if (isHang(error)) return hanging(config, path);
     const advice = "Start it: `patternd start`. Meanwhile `emit` leaves patterns in the outbox.";
     return { pid: undefined, looks: [warning("daemon", "none answers", advice)] };
   }
@@ -108,6 +111,20 @@ async function lookAtDaemon(
     );
   }
   return { pid, looks };
+}
+
+/** Who it is says the lock on its spool, as far as this user may read it. */
+function hanging(config: Config, path: string): { pid: number | undefined; looks: Look[] } {
+  let pid: number | undefined;
+  try {
+    pid = probableHolder(join(config.queue.spoolPath, ".lock"));
+  } catch {
+    pid = undefined;
+  }
+  const found = `${pid === undefined ? "the process that listens" : `process ${pid}`} does not answer on ${path}`;
+  const advice =
+    "It is stopped or hangs: look at its log and its disks, or restart it (under systemd: `systemctl restart patternd`).";
+  return { pid, looks: [trouble("daemon", found, advice)] };
 }
 
 function lookText({ check, outcome, found, advice }: Look): string {

@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { PatterndError } from "../../../errors.ts";
 import { Zone } from "../../../pattern/zone.ts";
 import type { Finding, Repaired, StoreChecker, Tally } from "../../finding.ts";
-import { isProbablyHeld, lockStore } from "../../lock.ts";
+import { lockStore, probableHolder } from "../../lock.ts";
 import { LOCK_FILE, listDays, listSegments, METADATA_FILE } from "../layout.ts";
 import { readMetadata } from "../metadata.ts";
 import { type Fault, fault, findingOf } from "./fault.ts";
@@ -61,7 +61,7 @@ async function* checkBeside(root: string, zone: Zone, tally: Tally): AsyncGenera
     if (found.settles) unsettled.add(keyOf(found));
     else yield findingOf(found);
   }
-  if (unsettled.size === 0 || isProbablyHeld(join(root, LOCK_FILE))) return;
+  if (unsettled.size === 0 || probableHolder(join(root, LOCK_FILE)) !== undefined) return;
   await setTimeout(SECOND_LOOK_MS);
   for (const found of look(root, zone, { patterns: 0, bytes: 0, onProgress: tally.onProgress })) {
     if (found.settles && unsettled.has(keyOf(found))) yield findingOf(found);
