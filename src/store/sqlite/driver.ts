@@ -37,8 +37,17 @@ export async function loadDriver(): Promise<Driver> {
     if (cause instanceof PatterndError) throw cause;
     // What the loader says goes on with every place that it looked in.
     const [reason] = messageOf(cause).split(/\.? Tried:|\n/);
-    throw new PatterndError("sqlite_unavailable", `better-sqlite3 can't be loaded: ${reason}`, { cause });
+    throw new PatterndError("sqlite_unavailable", `better-sqlite3 can't be loaded: ${reason}`, {
+      cause,
+      ...(systemCode(cause) === "MODULE_NOT_FOUND" ? { hint: missingHint() } : {}),
+    });
   }
+}
+
+/** `npm rebuild` does nothing about a package that is not there. */
+function missingHint(): string {
+  const major = pairFault("12.0.0", process.versions) ? 13 : 12;
+  return `npm leaves it out where it can't be built, and its log says why. Where patternd is installed, run \`npm install --no-save better-sqlite3@${major}\`; or use backend filesystem, which needs no native code.`;
 }
 
 /**
