@@ -55,6 +55,42 @@ test("who follows may come before the daemon", async () => {
   expect(String(line)).toBe(SHORT);
 });
 
+/** A journal that prints this. */
+function journal(world: World, text: string): Record<string, string> {
+  const programs = join(world.folder, "programs");
+  mkdirSync(programs);
+  writeFileSync(join(programs, "journalctl"), `#!/bin/sh\nprintf '%s' '${text}'\n`, { mode: 0o755 });
+  return { PATH: `${programs}:${world.env.PATH}` };
+}
+
+test.each(["", "-- No entries --\n"])("a journal that says %j has nothing, which is said", async (text) => {
+  const world = createWorld();
+  const env = journal(world, text);
+  const { status, stdout, stderr } = await world.run(["logs"], { env });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
+  expect(stderr).toMatch(/^patternd: the journal has nothing of patternd\.service/);
+  expect(stderr).toContain("logs --user");
+  expect(stderr).toContain("its own terminal");
+  expect((await world.run(["logs", "--user"], { env })).stderr).not.toContain("logs --user");
+});
+
+test("a journal that has something is all that is said", async () => {
+  const world = createWorld();
+  expect(await world.run(["logs"], { env: journal(world, LINE) })).toEqual({
+    status: 0,
+    stdout: SHORT,
+    stderr: "",
+  });
+});
+
+test("without a journal, it is said where the log may be", async () => {
+  const world = createWorld();
+  const { status, stderr } = await world.run(["logs"], { env: { PATH: "/nonexistent" } });
+  expect(status).toBe(1);
+  expect(stderr).toContain("can't run journalctl");
+  expect(stderr).toContain("its own terminal");
+});
+
 test("a log that is nowhere is said to be", async () => {
   const world = createWorld();
   const folder = configured(world, "no-such.log");

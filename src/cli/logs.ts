@@ -16,20 +16,38 @@ export interface LogsFlags {
   readonly user: boolean;
 }
 
+const ELSEWHERE =
+  "A daemon in the foreground logs to its own terminal, or to log.file: `patternd logs FILE`.";
+/** What journalctl prints where it has no lines. */
+const NO_ENTRIES = "-- No entries --";
+
 const logLine = v.looseObject({ time: v.string(), level: v.string(), event: v.string() });
 
 /** `file`: `-` is standard input; undefined is where the configured daemon logs to. */
 export async function logs(file: string | undefined, flags: LogsFlags): Promise<number> {
-  if (file === "-") return readable(process.stdin);
+  if (file === "-") {
+    await readable(process.stdin);
+    return 0;
+  }
   const [program, ...words] = source(file, flags);
+  const isJournal = program === "journalctl";
   const reader = spawn(program ?? "", words, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<number>((resolve, reject) => {
     reader.once("error", (cause) =>
-      reject(new PatterndError("file_unreadable", `can't run ${program}: ${cause.message}`, { cause })),
+      reject(
+        new PatterndError("file_unreadable", `can't run ${program}: ${cause.message}`, {
+          cause,
+          ...(isJournal ? { hint: ELSEWHERE } : {}),
+        }),
+      ),
     );
     reader.once("close", (status) => resolve(status === 0 ? 0 : 1));
   });
-  const [status] = await Promise.all([ended, readable(reader.stdout)]);
+  const [status, count] = await Promise.all([ended, readable(reader.stdout)]);
+  if (isJournal && status === 0 && count === 0) {
+    const own = flags.user ? "" : " (of a user's own service: `patternd logs --user`)";
+    say(`the journal has nothing of patternd.service${own}\n${ELSEWHERE}`);
+  }
   return status;
 }
 
@@ -86,9 +104,15 @@ function toRead(files: readonly string[], follow: boolean): string[] {
   throw new PatterndError("file_unreadable", `can't read the log: ${faults.join("; ")}`, { hint });
 }
 
+/** Returns how many lines there were. */
 async function readable(stream: Readable): Promise<number> {
-  for await (const line of createInterface({ input: stream })) await print(`${shortLine(line)}\n`);
-  return 0;
+  let count = 0;
+  for await (const line of createInterface({ input: stream })) {
+    if (line === NO_ENTRIES) continue;
+    count += 1;
+    await print(`${shortLine(line)}\n`);
+  }
+  return count;
 }
 
 /** `10:00:00.000 info  daemon.started  version=0.1.0 …`; what is no line of the log stays as it is. */
