@@ -195,6 +195,10 @@ test("on a terminal there is a table, in which a pattern's text does not drive t
   expect(table).toMatch(/2026-01-02 02:04:05 +error_occurrence +p1 +builder +Boom: {2}\]0;owned/);
   expect(table).not.toContain("\u001b]0");
   expect(table).not.toContain("\u009b");
+  const nothing = `'${process.execPath}' '${MAIN}' query --tag none`;
+  expect(typescript(nothing)).toBe("patternd: no patterns match\r\n");
+  expect(typescript(`${nothing} --json`)).toBe("");
+  expect((await world.run(["query", "--tag", "none"])).stderr).toBe("");
   const laidOut = typescript(`'${process.execPath}' '${MAIN}' get p1`);
   expect(laidOut).toContain('\r\n  "pattern_type": "error_occurrence",\r\n');
   expect(laidOut).toContain("\\u009b31m");
