@@ -26,6 +26,16 @@ describe("keys", () => {
     ]);
   });
 
+  test.each([
+    ["bakend", "backend"],
+    ["ingset", "ingest"],
+    ["qeue", "queue"],
+    ["durabilitty", "durability"],
+    ["tipes", "types"],
+  ])("%s is one slip away from %s", (slip, meant) => {
+    expect(at.faults({ [slip]: {} })).toEqual([`${slip}: unknown key, did you mean ${meant}?`]);
+  });
+
   test("may be comments on every level", () => {
     const note = { $schema: 1, "x-note": { any: ["thing"] } };
     const config = at.load({

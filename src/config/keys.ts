@@ -72,9 +72,22 @@ function nearest(key: string, known: readonly string[]): string | undefined {
   const wanted = plain(key);
   const same = known.find((candidate) => plain(candidate) === wanted);
   if (same !== undefined || wanted.length < LEAST_PREFIX) return same;
-  return known.find(
-    (candidate) => plain(candidate).startsWith(wanted) || wanted.startsWith(plain(candidate)),
+  return (
+    known.find((candidate) => plain(candidate).startsWith(wanted) || wanted.startsWith(plain(candidate))) ??
+    known.find((candidate) => isOneSlipApart(plain(candidate), wanted))
   );
+}
+
+/** One character missing, too many or another one, or two neighbours exchanged. */
+function isOneSlipApart(a: string, b: string): boolean {
+  const shorter = Math.min(a.length, b.length);
+  let start = 0;
+  while (start < shorter && a[start] === b[start]) start += 1;
+  let end = 0;
+  while (end < shorter - start && a.at(-1 - end) === b.at(-1 - end)) end += 1;
+  const [own, other] = [a.slice(start, a.length - end), b.slice(start, b.length - end)];
+  if (own.length <= 1 && other.length <= 1) return true;
+  return own.length === 2 && other.length === 2 && own[0] === other[1] && own[1] === other[0];
 }
 
 /** `max_line_bytes` and `MaxLineBytes` are near misses of `maxLineBytes`. */
