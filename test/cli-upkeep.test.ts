@@ -62,6 +62,18 @@ describe.each(["filesystem", "sqlite"] as const)("on %s", (backend) => {
     expect(again.stdout).toBe("nothing is old enough: nothing would be deleted\n");
   });
 
+  test("a dry compression of nothing speaks of the kind of store that it is", async () => {
+    const world = await filled(backend, [ago(1)]);
+    const dry = async () => (await world.run(["compress", "--dry-run", "--config", world.config])).stdout;
+    const words = {
+      filesystem: "there are no files to compress\n",
+      sqlite: "SQLite has no files to compress; its own housekeeping would run\n",
+    };
+    expect(await dry()).toBe(words[backend]);
+    await world.start("--config", world.config);
+    expect(await dry()).toBe(words[backend]);
+  });
+
   test("by a daemon, which goes on", async () => {
     const world = await filled(backend, [ago(200), ago(60), ago(50), ago(1)]);
     const daemon = await world.start("--config", world.config);

@@ -34,6 +34,7 @@ const JOB_MS = 86_400_000;
 
 const running = v.nullable(v.object({ done: count, total: count }));
 const healthSchema = v.object({
+  store: v.object({ backend: v.string() }),
   jobs: v.object({ retention: v.object({ running }), compression: v.object({ running }) }),
 });
 
@@ -57,8 +58,11 @@ async function runJob(
   const daemon = await findDaemon(config, "control", { env: process.env, socket: flags.socket, say });
   const asked = { isDry: flags.dryRun, days };
   const report = daemon ? await byDaemon(daemon.socket, job, asked) : await onStore(config, job, asked);
+  const { backend } = daemon ? v.parse(healthSchema, JSON.parse(daemon.health.body)).store : config;
   await print(
-    flags.json ? `${JSON.stringify(report)}\n` : `${textOf(report, process.stdout.columns ?? 100)}\n`,
+    flags.json
+      ? `${JSON.stringify(report)}\n`
+      : `${textOf(report, backend, process.stdout.columns ?? 100)}\n`,
   );
   return 0;
 }
@@ -117,9 +121,9 @@ function parseDays(text: string): number {
   throw new PatterndError("usage", message);
 }
 
-function textOf(report: JobReport, width: number): string {
+function textOf(report: JobReport, backend: string, width: number): string {
   const { dry_run, shares } = report;
-  const words = report.job === "retention" ? deletionText(report) : compressionText(report);
+  const words = report.job === "retention" ? deletionText(report) : compressionText(report, backend);
   if (!dry_run || shares.length === 0) return words;
   const rows = shares.map(({ day, type, patterns, bytes }) => [day, type, grouped(patterns), grouped(bytes)]);
   return `${layOut(["day", "type", "patterns", "bytes, about"], rows, width)}\n${words}`;
@@ -136,11 +140,11 @@ function deletionText({ dry_run, patterns, shares, bytes_before, bytes_after }: 
   return `${of} deleted; the store has ${counted(bytes_after, "byte")}, ${grouped(bytes_before)} before`;
 }
 
-function compressionText({ dry_run, files, bytes_before, bytes_after }: JobReport): string {
-  if (dry_run)
-    return files === 0
-      ? "there are no files to compress; on SQLite its own housekeeping would run"
-      : `${counted(files, "file")} would be compressed`;
+function compressionText({ dry_run, files, bytes_before, bytes_after }: JobReport, backend: string): string {
+  if (dry_run) {
+    if (backend === "sqlite") return "SQLite has no files to compress; its own housekeeping would run";
+    return files === 0 ? "there are no files to compress" : `${counted(files, "file")} would be compressed`;
+  }
   const done = files === 0 ? "there were no files to compress" : `${counted(files, "file")} compressed`;
   return `${done}; the store has ${counted(bytes_after, "byte")}, ${grouped(bytes_before)} before`;
 }
