@@ -1,3 +1,6 @@
+/** Where no command says better which help is meant. */
+export const USAGE_HINT = "See `patternd --help`.";
+
 /**
  * The one catalogue of what can go wrong with the machinery. Bad patterns are not in here: they are values
  * (see `pattern/rejection.ts`). Every code is listed in docs/errors.md, and a test holds the two together.
@@ -35,13 +38,14 @@ const CATALOGUE = {
   store_failed:
     "Check the disk (space, permissions, health) that holds the store; `patternd check-store` says whether the store is whole.",
   store_foreign: "Choose another path: patternd does not touch what it did not create.",
-  store_locked: "Stop the process that holds the store, or open it with readOnly.",
+  store_locked:
+    "Stop the process that holds the store; to read meanwhile, ask the daemon, or open the store with readOnly in a program.",
   store_newer: "Use the version of patternd that wrote this store, or a newer one.",
   store_not_found: "Check the path, or start the daemon once to create the store.",
   store_of_another_user: "Run it as the user whom the store belongs to: `sudo -u USER patternd …`.",
   too_many_analyses: "Ask again later.",
   too_many_followers: "End one of the others (`patternd tail -f`), or ask again later.",
-  usage: "See `patternd --help`.",
+  usage: USAGE_HINT,
 } as const;
 
 export type ErrorCode = keyof typeof CATALOGUE;

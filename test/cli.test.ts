@@ -26,6 +26,10 @@ test("help and version are answers, no command is wrong usage", async () => {
     const { status, stdout } = await world.run(args);
     expect([args, status, stdout]).toEqual([args, 64, ""]);
   }
+  expect((await world.run(["query", "--limit", "abc"])).stderr).toContain("See `patternd query --help`.");
+  expect((await world.run(["rejected", "list", "--code", "x"])).stderr).toContain(
+    "See `patternd rejected list --help`.",
+  );
 });
 
 test("a store that does not exist is an error, a daemon that was named and is not there another", async () => {

@@ -1,6 +1,7 @@
 /** Every command but `emit`, by commander. Each command's code is loaded when it is asked for. */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
+import { PatterndError, USAGE_HINT } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { addAsking } from "./asking-commands.ts";
 import { EMIT_HELP } from "./emit-flags.ts";
@@ -45,17 +46,27 @@ export async function runProgram(
   exitAtOnce: (code: number) => void,
 ): Promise<number> {
   let status = 0;
+  let words = "patternd";
   const program = build((code) => {
     status = code;
-  }, exitAtOnce);
+  }, exitAtOnce).hook("preAction", (_, command) => {
+    words = wordsOf(command);
+  });
   try {
     await program.parseAsync(args, { from: "user" });
     return status;
   } catch (error) {
     // commander has said it already. Help and version that were asked for are no error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 64;
+    if (error instanceof PatterndError && error.hint === USAGE_HINT)
+      throw new PatterndError("usage", error.message, { cause: error, hint: `See \`${words} --help\`.` });
     throw error;
   }
+}
+
+/** As it is called: `patternd rejected list`. */
+function wordsOf(command: Command): string {
+  return command.parent ? `${wordsOf(command.parent)} ${command.name()}` : command.name();
 }
 
 function build(done: (status: number) => void, exitAtOnce: (code: number) => void): Command {
