@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type * as v from "valibot";
 import { expect, test } from "vitest";
 import { type Report, recommendationSchema, reportSchema } from "../src/analysis/report-schema.ts";
@@ -20,6 +20,40 @@ function firstCells(page: string, from: string, to?: string): string[] {
 function rowOf(text: string, cell: string): string {
   return text.slice(text.lastIndexOf(`\n| \`${cell}\` |`) + 1).split("\n", 1)[0] ?? "";
 }
+
+const ROOT = new URL("../", import.meta.url);
+const PAGES = ["README.md", ...readdirSync(new URL("docs/", ROOT)).flatMap(pageIn)];
+
+function pageIn(name: string): string[] {
+  return name.endsWith(".md") ? [`docs/${name}`] : [];
+}
+
+function proseOf(page: URL): string {
+  return readFileSync(page, "utf8").replace(/^```.*?^```$/gms, "");
+}
+
+/** What GitHub calls the headings of a page. */
+function anchorsOf(page: URL): string[] {
+  return [...proseOf(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+test.each(PAGES)("%s links to what is there", (name) => {
+  const page = new URL(name, ROOT);
+  const links = [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = ""]) => link);
+  const dead = links.filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const target = new URL(link, page);
+    const anchor = target.hash.slice(1);
+    target.hash = "";
+    return !existsSync(target) || (anchor !== "" && !anchorsOf(target).includes(anchor));
+  });
+  expect(dead).toEqual([]);
+});
 
 test("docs/errors.md lists the catalogue of errors", () => {
   expect(firstCells("errors.md", "# Errors")).toEqual([...ERROR_CODES].sort());
