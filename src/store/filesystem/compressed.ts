@@ -26,8 +26,9 @@ const FLAG_EXTRA = 4;
 const GENERATION_BYTES = 16;
 const STATE_AT = EXTRA_AT + GENERATION_BYTES;
 const BLOCK_HEADER_BYTES = EXTRA_AT + 8;
-/** The head, with its empty text and the trailer. */
-export const HEAD_MEMBER_BYTES = STATE_AT + 1 + gzipSync("").length - FIXED_BYTES;
+/** What follows in the head member: an empty text, packed, and the trailer. */
+const HEAD_END = gzipSync("").subarray(FIXED_BYTES);
+export const HEAD_MEMBER_BYTES = STATE_AT + 1 + HEAD_END.length;
 
 export interface Head {
   readonly generation: number;
@@ -102,6 +103,11 @@ export function readHead(fd: number, path: string): Head {
   };
 }
 
+/** Whether the member that carries the head is all there, as far as its checksum goes. */
+export function isHeadWhole(fd: number): boolean {
+  return readRange(fd, { from: STATE_AT + 1, to: HEAD_MEMBER_BYTES }).equals(HEAD_END);
+}
+
 /** Says, durably, that an `.ndjson` beside the file is a new one. One byte, outside of what the checksums cover. */
 export function endMerging(path: string): void {
   const fd = openSync(path, "r+");
@@ -126,7 +132,11 @@ export interface StoredBlock {
 export function* listBlocks(fd: number, path: string): Generator<StoredBlock, void> {
   let at = HEAD_MEMBER_BYTES;
   for (let offset = 0; ; ) {
-    if (readRange(fd, { from: at, to: at + 1 }).length === 0) return;
+    if (readRange(fd, { from: at, to: at + 1 }).length === 0) {
+      // Else it would pass for a segment without lines.
+      if (at === HEAD_MEMBER_BYTES && !isHeadWhole(fd)) throw damaged(path, 0);
+      return;
+    }
     const header = readBlockHeader(fd, at);
     if (!header) throw damaged(path, at);
     const { length, textLength } = header;

@@ -52,6 +52,11 @@ function* checkSegment(
   const faults: Fault[] = [];
   const index = new IndexCheck(segment, gz ?? lines.progress.get(type)?.gz ?? 0);
   let isDamaged = false;
+  const noteDamage = (byte: number, found: string) => {
+    isDamaged = true;
+    const remedy = { does: "rewrite", day: lines.day, type } as const;
+    faults.push(fault({ kind: "gzip_damaged", file: path, byte, found }, { remedy }));
+  };
   const end = lines.read(
     segment,
     (line) => {
@@ -67,13 +72,12 @@ function* checkSegment(
       }
       visit(line, pattern);
     },
-    ({ at, found }) => {
-      isDamaged = true;
-      const remedy = { does: "rewrite", day: lines.day, type } as const;
-      faults.push(fault({ kind: "gzip_damaged", file: path, byte: at, found }, { remedy }));
-    },
+    ({ at, found }) => noteDamage(at, found),
     tally.onProgress,
   );
+  // Whoever cut a file between two blocks left one that unpacks.
+  const lacking = gz === undefined || isDamaged ? 0 : index.lacks(end);
+  if (lacking > 0) noteDamage(size, `${lacking} bytes of text that its index names are gone`);
   tally.bytes += size;
   yield* faults;
   if (isDamaged) marks.passOver(type, gz);

@@ -44,6 +44,13 @@ export class IndexCheck {
     return this.#wrong ?? (next && `a block at ${next.from} ends at ${next.to}, where no line does`);
   }
 
+  /** After the last line, which ends at `end`: how much more text the file had when the index was made. */
+  lacks(end: number): number {
+    const next = this.#blocks[this.#number];
+    const isEnd = this.#wrong === undefined && this.#lines === 0 && next?.from === end;
+    return isEnd ? (this.#blocks.at(-1)?.to ?? end) - end : 0;
+  }
+
   #faultOf(
     block: Block,
     { offset, end, beginsBlock }: { offset: number; end: number; beginsBlock: boolean },

@@ -69,7 +69,8 @@ function* mendSegments(root: string, zone: Zone, faults: readonly Fault[]): Gene
   for (const ofOne of grouped(all, (one) => `${segmentOf(one).day} ${segmentOf(one).type}`)) {
     const { day, type } = segmentOf(ofOne[0]);
     const places = having(ofOne, "leave out").map(({ remedy }) => remedy.place);
-    const done = rewriteSegment(root, zone, { day, type }, places);
+    const isDamaged = having(ofOne, "rewrite").length > 0;
+    const done = rewriteSegment(root, zone, { day, type }, places, isDamaged);
     for (const found of ofOne) {
       const keptAs = found.remedy.does === "rewrite" ? done.damagedAs : done.linesAs;
       // What could not be moved yet is found again.

@@ -22,11 +22,17 @@ interface SegmentAt {
 
 /**
  * Leaves out the lines at `places`, those that are no patterns, and those of other segments, which are appended
- * there first. The next opening for writing removes what is merged.
+ * there first. The next opening for writing removes what is merged. `isDamaged`: the .gz, even if all of it unpacks.
  *
  * @returns the file with what was left out, and the damaged .gz, if there is such.
  */
-export function rewriteSegment(root: string, zone: Zone, at: SegmentAt, places: readonly Place[]) {
+export function rewriteSegment(
+  root: string,
+  zone: Zone,
+  at: SegmentAt,
+  places: readonly Place[],
+  isDamaged: boolean,
+) {
   const path = segmentPath(root, at.day, { type: at.type, compressed: true });
   // Marks that wait for what never came are gone by now: each of the others counts.
   const lines = DayLines.open(root, at.day, () => REACHED);
@@ -42,13 +48,13 @@ export function rewriteSegment(root: string, zone: Zone, at: SegmentAt, places: 
       if (pattern && isElsewhere(pattern, at)) return !isBeingMerged(root, targetOf(pattern));
       return !pattern || leftOut.has(keyOf(line.place));
     };
-    let isDamaged = false;
-    const noteDamage = () => {
-      isDamaged = true;
-    };
     const each = (visit: (line: DayLine) => void) => {
       for (const segment of segments)
-        lines.read(segment, (line) => (line.counts || !line.isCertain) && visit(line), noteDamage);
+        lines.read(
+          segment,
+          (line) => (line.counts || !line.isCertain) && visit(line),
+          () => {},
+        );
     };
     each((line) => {
       if (!isCut(line)) return;

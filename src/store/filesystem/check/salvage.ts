@@ -2,7 +2,14 @@
 import { fstatSync } from "node:fs";
 import { constants, inflateRawSync } from "node:zlib";
 import { PatterndError } from "../../../errors.ts";
-import { HEAD_MEMBER_BYTES, type Head, readBlock, readBlockHeader, readHead } from "../compressed.ts";
+import {
+  HEAD_MEMBER_BYTES,
+  type Head,
+  isHeadWhole,
+  readBlock,
+  readBlockHeader,
+  readHead,
+} from "../compressed.ts";
 import { type Range, readRange } from "../lines.ts";
 
 /** One part of a compressed segment, in its order. */
@@ -47,8 +54,9 @@ export function salvageHead(fd: number, path: string): Head | undefined {
 export function* salvage(fd: number, path: string): Generator<Part, void> {
   const { size } = fstatSync(fd);
   let at = HEAD_MEMBER_BYTES;
-  if (!salvageHead(fd, path)) {
-    yield { kind: "damage", at: 0, found: "no readable head" };
+  const head = salvageHead(fd, path);
+  if (!head || !isHeadWhole(fd)) {
+    yield { kind: "damage", at: 0, found: head ? "a head that is cut short or altered" : "no readable head" };
     at = nextBlock(fd, 1, size);
   }
   for (let offset = 0; at < size; ) {
