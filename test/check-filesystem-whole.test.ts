@@ -15,6 +15,7 @@ import { expect, test } from "vitest";
 import type { Backend, OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
 import { filesystemChecker } from "../src/store/filesystem/check/check.ts";
+import { hashOfForgotten } from "../src/store/forgotten.ts";
 import { DAY, edit, flip, found, kindsOf, NOTES, repaired } from "./check-world.ts";
 import { batches, instantOf, LATER, lineOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
@@ -241,4 +242,17 @@ test("a mark of a line that came since is a writer's, unless there is none", asy
   expect(await found(place)).toEqual([]);
   await backend.close();
   expect(kindsOf(await found(place))).toEqual(["mark_dangling"]);
+});
+
+test("what is remembered of forgotten ids outlives a repair of the lines beside it", async () => {
+  const place = new Place(open);
+  const backend = await place.open();
+  await backend.write(plain);
+  await backend.forget(["a"]);
+  await backend.close();
+  expect(await found(place)).toEqual([]);
+  edit(place.path, ".forgotten", (bytes) => `${hashOfForgotten("gone").slice(1)}\n${bytes}`);
+  expect(await found(place)).toMatchObject([{ kind: "forgotten_damaged", line: 1, byte: 0 }]);
+  await repaired(place);
+  expect(await (await place.open()).write([note("a"), note("gone")])).toEqual(["superseded", "stored"]);
 });

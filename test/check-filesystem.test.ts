@@ -6,6 +6,7 @@ import type { OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
 import { encodeBlock, encodeHead, readIndex } from "../src/store/filesystem/block-index.ts";
 import { HEAD_MEMBER_BYTES } from "../src/store/filesystem/compressed.ts";
+import { hashOfForgotten } from "../src/store/forgotten.ts";
 import { asideOf, DAY, edit, flip, found, kindsOf, markAsMerging, NOTES, repaired } from "./check-world.ts";
 import { LATER, lineOf, Model, note, walk } from "./conformance/patterns.ts";
 import { Place } from "./conformance/place.ts";
@@ -18,6 +19,7 @@ const many = Array.from({ length: 12 }, (_, n) => note(`m${n}`, { data: { n, tex
 const plain = [note("a"), note("b", { context: { tags: ["x"] } }), note("c", { at: LATER })];
 const newer = note("b", { data: { n: 2 } });
 const elsewhere = note("late", { at: LATER });
+const HASH = hashOfForgotten("gone");
 
 interface Damage {
   /** Written before the damage, one batch each; compressed where "compress" stands. */
@@ -229,6 +231,18 @@ const cases: Record<string, Damage> = {
   "an index without a segment": {
     damage: (store) => writeFileSync(join(store, DAY, ".gone.index"), "", { mode: 0o600 }),
     finds: ["index_unfit"],
+  },
+  "a hash of a forgotten id that is cut short": {
+    damage: (store) =>
+      writeFileSync(join(store, ".forgotten"), `${HASH}\n${HASH.slice(24)}`, { mode: 0o600 }),
+    finds: ["forgotten_damaged"],
+    aside: HASH.slice(24),
+  },
+  "forgotten ids with a flipped bit, and without their last newline": {
+    damage: (store) =>
+      writeFileSync(join(store, ".forgotten"), `g${HASH.slice(1)}\n${HASH}`, { mode: 0o600 }),
+    finds: ["forgotten_damaged", "forgotten_damaged"],
+    aside: `g${HASH.slice(1)}\n`,
   },
   "modes that let others read": {
     damage: (store) => {

@@ -18,6 +18,11 @@ export const FINDINGS = {
     repair: "what is readable is copied to a new store beside it; the damaged one stays as it is",
     advice: "Restore a backup, or put the salvaged store in its place.",
   },
+  forgotten_damaged: {
+    expected: "the SHA-256 of a forgotten id on each line, in 64 hexadecimal digits",
+    repair: "what is none is dropped, kept in .aside",
+    advice: "Forget those patterns again, `patternd forget ID`: until then they may come back.",
+  },
   gzip_damaged: {
     expected: "whole gzip members with patternd's headers",
     repair:

@@ -12,6 +12,8 @@ export type Remedy =
   | { readonly does: "leave out"; readonly place: Place; readonly to?: { day: number; type: string } }
   | { readonly does: "rewrite"; readonly day: number; readonly type: string }
   | { readonly does: "index anew" }
+  /** Of forgotten ids, what is none. */
+  | { readonly does: "drop hashes" }
   /** Opening the store for writing does it. */
   | { readonly does: "open" };
 

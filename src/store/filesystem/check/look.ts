@@ -9,10 +9,12 @@ import { checkDay, patternIn } from "./day-check.ts";
 import { DayLines, REACHED } from "./day-lines.ts";
 import { checkEntries } from "./entries.ts";
 import { type Fault, fault } from "./fault.ts";
+import { checkForgotten } from "./forgotten.ts";
 import { compareVersions, hashKey, Identities, type Version } from "./identity.ts";
 
 export function* look(root: string, zone: Zone, tally: Tally): Generator<Fault, void> {
   yield* checkEntries(root);
+  yield* checkForgotten(root);
   const identities = new Identities();
   for (const lines of daysOf(root)) {
     const deleted = new Set(marksOf(lines).flatMap(({ mark }) => (mark.by ? [] : keyOf(mark))));

@@ -14,6 +14,7 @@ import { asidePath, cutTornTail, keepAside } from "../repair.ts";
 import { replacedPath } from "../replaced.ts";
 import { SegmentWriter } from "../writer.ts";
 import { type Fault, findingOf, type Remedy } from "./fault.ts";
+import { mendForgotten } from "./forgotten.ts";
 import { hasObstacle } from "./look.ts";
 import { rewriteSegment } from "./rewrite.ts";
 
@@ -21,6 +22,7 @@ type FaultDoing<D extends Remedy["does"]> = Fault & { readonly remedy: Extract<R
 
 export function* mend(root: string, zone: Zone, faults: readonly Fault[]): Generator<Repaired, void> {
   for (const found of faults) yield* mendFile(root, found);
+  yield* mendHashes(root, having(faults, "drop hashes"));
   yield* mendMarks(root, faults);
   yield* mendSegments(root, zone, faults);
   for (const found of having(faults, "index anew")) {
@@ -48,6 +50,12 @@ function* mendFile(root: string, found: Fault): Generator<Repaired, void> {
   } else if (remedy?.does === "cut tail") {
     yield { finding, keptAs: cutTornTail(root, { path: file, size: statSync(file).size })?.keptAs };
   }
+}
+
+function* mendHashes(root: string, faults: readonly Fault[]): Generator<Repaired, void> {
+  if (faults.length === 0) return;
+  const keptAs = mendForgotten(root);
+  for (const found of faults) yield { finding: findingOf(found), keptAs };
 }
 
 function* mendMarks(root: string, faults: readonly Fault[]): Generator<Repaired, void> {
