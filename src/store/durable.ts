@@ -23,9 +23,9 @@ export function makeFolder(folder: string): void {
   for (let made = folder; made.length >= first.length; made = dirname(made)) syncPath(dirname(made));
 }
 
-/** A file or a folder, by its name. */
+/** A file or a folder, by its name; for anything else, a FIFO say, the system's error. */
 export function syncPath(path: string): void {
-  const fd = openSync(path, "r");
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     fsyncSync(fd);
   } finally {

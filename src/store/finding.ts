@@ -57,7 +57,7 @@ export const FINDINGS = {
     advice: "Nothing, if you put it there.",
     isRemark: true,
   },
-  obstacle: { expected: "a plain file", advice: "Move it away: patternd can't read this day." },
+  obstacle: { expected: "a plain file", advice: "Move it away: patternd can't read what belongs there." },
   row_damaged: { expected: "a pattern in each row", repair: "taken out, kept beside the database" },
   row_differs: {
     expected: "columns, tags and agents as the line says",

@@ -2,6 +2,7 @@ import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync 
 import { createRequire } from "node:module";
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import { refuseForAnother } from "./owner.ts";
+import { isObstacle } from "./plain-file.ts";
 
 /** The one writer of a store, or of a spool. The kernel drops the lock when the process ends, however it ends. */
 export interface WriterLock {
@@ -88,7 +89,7 @@ export function probableHolder(file: string): number | undefined {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return isObstacle(file) ? "" : readFileSync(file, "utf8");
   } catch (error) {
     if (systemCode(error) === "ENOENT") return "";
     throw error;

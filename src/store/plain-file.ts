@@ -1,9 +1,18 @@
 /** Files to be read by a name that anybody may have put something else under. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
-import { PatterndError } from "../errors.ts";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { PatterndError, systemCode } from "../errors.ts";
 
 /** A FIFO opened in the usual way keeps whoever opens it waiting for its other end. */
-export const READ_WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
+const READ_WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
 
 const HINT =
   "Something else stands where a file of the store belongs: move it away. `patternd check-store` says more.";
@@ -35,4 +44,22 @@ export function readPlainFile(path: string): Buffer {
   } finally {
     closeSync(fd);
   }
+}
+
+/** What a name leads to, by whatever links; undefined if that is nothing. */
+export function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (systemCode(error) === "ELOOP") return undefined;
+    throw error;
+  }
+}
+
+/** Whether something has this name that can't be read as a file. */
+export function isObstacle(path: string): boolean {
+  const stat = statOf(path);
+  // A file may have come since: only a link that leads nowhere stands in the way.
+  if (!stat) return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  return !stat.isFile();
 }

@@ -1,10 +1,10 @@
 /** When deletion and compression ran last and what they have announced: a file of the store, beside a database. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "../errors.ts";
 import { writeFileDurably } from "./durable.ts";
 import { inOurTerms } from "./failure.ts";
 import type { StorePlace } from "./open.ts";
+import { readPlainFile } from "./plain-file.ts";
 import { storeFile } from "./sqlite/file.ts";
 
 /** In the folder of a store on files. */
@@ -19,7 +19,7 @@ export function readUpkeepFile(place: StorePlace): string | undefined {
   const file = upkeepFile(place);
   return inOurTerms(file, () => {
     try {
-      return readFileSync(file, "utf8");
+      return readPlainFile(file).toString("utf8");
     } catch (error) {
       if (systemCode(error) === "ENOENT") return undefined;
       throw error;

@@ -2,7 +2,7 @@
  * The folder of rejected lines: a file for each UTC day, `YYYY-MM-DD.ndjson`, and one for each import that refused any,
  * `imports-YYYY-MM-DDT….ndjson`. Here a day is either one's name without the end.
  */
-import { createReadStream } from "node:fs";
+import { constants, createReadStream } from "node:fs";
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
@@ -36,8 +36,10 @@ export function isUnfinished(name: string): boolean {
 /** The days with a file, oldest first, a date's imports before its other lines; none if there is no folder. */
 export async function daysIn(folder: string): Promise<string[]> {
   try {
-    const names = await readdir(folder);
-    const days = names.flatMap((name) => DAY_FORM.exec(name)?.[1] ?? []);
+    const entries = await readdir(folder, { withFileTypes: true });
+    // A folder or a FIFO of somebody's is no day of ours, whatever it is called.
+    const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+    const days = files.flatMap(({ name }) => DAY_FORM.exec(name)?.[1] ?? []);
     const place = (day: string) => (day.startsWith(IMPORT) ? day.slice(IMPORT.length) : `${day}~`);
     return days.sort((a, b) => (place(a) < place(b) ? -1 : 1));
   } catch (error) {
@@ -74,11 +76,16 @@ export async function linesOf(folder: string, day: string): Promise<number | und
   }
 }
 
-/** Undefined if the file is not there (any more). */
+/** Undefined if the file is not there (any more), or is none. */
 export async function openDay(folder: string, day: string): Promise<DayFile | undefined> {
   const path = pathOfDay(folder, day);
-  const handle = await unlessMissing(open(path, "r"));
-  return handle && { path, handle, size: (await handle.stat()).size };
+  // A FIFO would keep whoever opens it waiting for its other end.
+  const handle = await unlessMissing(open(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  if (!handle) return undefined;
+  const stat = await handle.stat();
+  if (stat.isFile()) return { path, handle, size: stat.size };
+  await handle.close();
+  return undefined;
 }
 
 /** Whether any line that was kept on this day can be meant. */

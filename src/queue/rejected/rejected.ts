@@ -8,7 +8,7 @@
  */
 import { type FileHandle, open, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { systemCode } from "../../errors.ts";
+import { PatterndError, systemCode } from "../../errors.ts";
 import type { RejectedLine } from "../../pattern/rejection.ts";
 import { makeFolder, syncFolder } from "../folders.ts";
 import {
@@ -76,7 +76,7 @@ export class RejectedLines {
     return this.#held;
   }
 
-  /** Durable when it resolves. Rejects with the system's error; then nothing of it was kept. */
+  /** Durable when it resolves. Rejects with the system's error, or `rejected_unusable`; then nothing of it was kept. */
   keep(lines: readonly RejectedLine[]): Promise<void> {
     return this.#inTurn(() => this.#append(lines));
   }
@@ -142,14 +142,17 @@ export class RejectedLines {
     const text = lines.map((line) => JSON.stringify(keptRecord(line, time)) + NEWLINE).join("");
     await makeFolder(folder);
     await this.#makeRoom(Buffer.byteLength(text), day);
-    const handle = await open(pathOfDay(folder, day), "a+", 0o600);
+    const path = pathOfDay(folder, day);
+    const handle = await open(path, "a+", 0o600);
     try {
-      const { size } = await handle.stat();
+      const stat = await handle.stat();
+      // What goes into a FIFO is gone.
+      if (!stat.isFile()) throw new PatterndError("rejected_unusable", `${path} is no plain file`);
       try {
-        await handle.appendFile((await endsInLine(handle, size)) ? text : NEWLINE + text);
+        await handle.appendFile((await endsInLine(handle, stat.size)) ? text : NEWLINE + text);
         if (durability === "fsync") await handle.datasync();
       } catch (error) {
-        await handle.truncate(size);
+        await handle.truncate(stat.size);
         throw error;
       }
     } finally {

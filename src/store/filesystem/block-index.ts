@@ -13,12 +13,13 @@
  *
  * All of it little-endian.
  */
-import { readFileSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
-import { systemCode } from "../../errors.ts";
+import { PatterndError, systemCode } from "../../errors.ts";
 import { hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
+import { readPlainFile } from "../plain-file.ts";
 import { lineStarts, type Range, readRange } from "./lines.ts";
 import { readStored } from "./stored-line.ts";
 
@@ -160,10 +161,10 @@ export function hasLineWith(hashes: Int32Array, hash: IdHash): boolean {
 
 function readWhole(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readPlainFile(path);
   } catch (error) {
     // It is only a cache: one that can't be read is none.
-    if (systemCode(error) === undefined) throw error;
+    if (systemCode(error) === undefined && !(error instanceof PatterndError)) throw error;
     return Buffer.alloc(0);
   }
 }

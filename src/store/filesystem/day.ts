@@ -4,10 +4,11 @@
  * and the marks grow in place, whatever else happens to a segment or to the marks puts another file under the
  * name or removes it. And no inode's number is used again while its file is open.
  */
-import { closeSync, fstatSync, lstatSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, lstatSync, readFileSync, statSync } from "node:fs";
 import { PatterndError, systemCode } from "../../errors.ts";
 import { hashAt, NO_ID } from "../../pattern/id-hash.ts";
 import type { Zone } from "../../pattern/zone.ts";
+import { openPlainFile } from "../plain-file.ts";
 import { firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
 import { listBlocks, readBlock, readBlocks, readHead, type StoredBlock } from "./compressed.ts";
 import { listSegments, type SegmentName, segmentPath } from "./layout.ts";
@@ -220,9 +221,8 @@ function pathsOf(root: string, day: number, names: readonly SegmentName[]): stri
 function openAll(paths: readonly string[], files: OpenFile[]): boolean {
   try {
     for (const path of paths) {
-      const fd = openSync(path, "r");
-      const { ino, size } = fstatSync(fd);
-      files.push({ path, fd, ino, size });
+      const { fd, stat } = openPlainFile(path);
+      files.push({ path, fd, ino: stat.ino, size: stat.size });
     }
     return true;
   } catch (error) {

@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import { writeFileDurably } from "../durable.ts";
+import { readPlainFile } from "../plain-file.ts";
 import { FORGOTTEN_FILE } from "./layout.ts";
 
 /** The hashes of the ids that may not come back. */
 export function readForgotten(root: string): string[] {
   try {
-    return readFileSync(join(root, FORGOTTEN_FILE), "utf8").split("\n").filter(Boolean);
+    return readPlainFile(join(root, FORGOTTEN_FILE)).toString("utf8").split("\n").filter(Boolean);
   } catch (error) {
     if (systemCode(error) === "ENOENT") return [];
     throw error;

@@ -3,12 +3,13 @@
  * over everything, which a new id rarely passes; behind it a filter for each 16,384 lines of a segment; behind that
  * the hashes in the index files (segment-ids.ts).
  */
-import { closeSync, openSync, statSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { systemCode } from "../../errors.ts";
 import { hashId, type IdHash, NO_ID } from "../../pattern/id-hash.ts";
 import type { Pattern } from "../../pattern/pattern.ts";
 import type { Zone } from "../../pattern/zone.ts";
 import { removeAndFreeLater } from "../durable.ts";
+import { openPlainFile, statOf } from "../plain-file.ts";
 import { BlockCache } from "./block-cache.ts";
 import { type Block, firstLineOf, indexPath, isAsIndexed, readIndex } from "./block-index.ts";
 import { GrowingFilter } from "./bloom.ts";
@@ -52,7 +53,7 @@ export class IdIndex {
 
   /** Reads the index files of all segments, and of the segments what has no index. */
   load(all: readonly Segment[]): void {
-    const indexed = all.map(({ path }) => statSync(indexPath(path), { throwIfNoEntry: false })?.size ?? 0);
+    const indexed = all.map(({ path }) => statOf(indexPath(path))?.size ?? 0);
     this.#all = new GrowingFilter(indexed.reduce((sum, bytes) => sum + bytes, 0) / 8 + SPARE, BITS_PER_ID);
     for (const segment of all) this.#load(segment, true);
   }
@@ -222,7 +223,7 @@ export class IdIndex {
   /** `isNew`: whether the filter over everything does not know these ids yet. */
   #load(segment: Segment, isNew: boolean): SegmentIds {
     const ids = this.create(segment);
-    const fd = openSync(segment.path, "r");
+    const { fd } = openPlainFile(segment.path);
     try {
       const size = segment.compressed ? Number.MAX_SAFE_INTEGER : segment.size;
       const found = readIndex(indexPath(segment.path), this.#keyOf(segment), size);

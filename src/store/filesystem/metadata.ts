@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { messageOf, PatterndError, systemCode } from "../../errors.ts";
 import type { OpenOptions, StoreMetadata } from "../backend.ts";
 import { makeFolder, writeFileDurably } from "../durable.ts";
+import { readPlainFile } from "../plain-file.ts";
 import { LOCK_FILE, METADATA_FILE } from "./layout.ts";
 
 /** The newest layout that this program reads and writes. */
@@ -17,12 +18,12 @@ const metadataSchema = v.looseObject({
   created: v.string(),
 });
 
-/** @throws PatterndError `store_foreign`, `store_newer`; undefined if there is no store (a folder that is empty or missing). */
+/** @throws PatterndError `store_foreign`, `store_newer`, `store_failed`; undefined if there is no store (a folder that is empty or missing). */
 export function readMetadata(root: string): StoreMetadata | undefined {
   const file = join(root, METADATA_FILE);
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readPlainFile(file).toString("utf8");
   } catch (error) {
     if (systemCode(error) !== "ENOENT" && systemCode(error) !== "ENOTDIR") throw error;
     refuseForeign(root);

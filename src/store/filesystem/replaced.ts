@@ -16,11 +16,11 @@
  * a day are deleted it also removes each `by` that names that day, so that a mark counts whatever becomes of the
  * newer line.
  */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { systemCode } from "../../errors.ts";
 import { isTaken } from "../durable.ts";
+import { readPlainFile } from "../plain-file.ts";
 import { dayFolder, REPLACED_FILE } from "./layout.ts";
 
 export interface Place {
@@ -101,7 +101,7 @@ export function readMarks(root: string, day: number): string {
   // Most days have none, and to look first takes a quarter of what an exception does.
   if (!isTaken(path)) return "";
   try {
-    return readFileSync(path, "utf8");
+    return readPlainFile(path).toString("utf8");
   } catch (error) {
     if (systemCode(error) === "ENOENT") return "";
     throw error;

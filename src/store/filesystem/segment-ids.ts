@@ -144,7 +144,10 @@ export class SegmentIds {
     if (this.#recent.length === 0) return;
     try {
       const fd = this.#file.open();
-      if (fstatSync(fd).size !== this.#fileBytes) ftruncateSync(fd, this.#fileBytes);
+      const stat = fstatSync(fd);
+      // What is written to a FIFO waits for a reader.
+      if (!stat.isFile()) return;
+      if (stat.size !== this.#fileBytes) ftruncateSync(fd, this.#fileBytes);
       const blocks = this.#recent.map(encodeBlock);
       const bytes = Buffer.concat(this.#fileBytes === 0 ? [encodeHead(this.#file.key()), ...blocks] : blocks);
       for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);

@@ -3,6 +3,7 @@ import { closeSync, fdatasyncSync, fstatSync, openSync, statSync, truncateSync, 
 import { basename, dirname } from "node:path";
 import { PatterndError } from "../../errors.ts";
 import { makeFolder, syncPath } from "../durable.ts";
+import { openPlainFile } from "../plain-file.ts";
 import { type Head, readHead } from "./compressed.ts";
 import { listSegments, segmentPath } from "./layout.ts";
 import type { Progress } from "./replaced.ts";
@@ -247,7 +248,7 @@ export class Segments {
 }
 
 export function headOf(path: string): Head {
-  const fd = openSync(path, "r");
+  const { fd } = openPlainFile(path);
   try {
     return readHead(fd, path);
   } finally {

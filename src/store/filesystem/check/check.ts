@@ -38,7 +38,8 @@ function zoneOf(root: string): Zone | undefined {
     return new Zone(metadata.timezone);
   } catch (error) {
     if (error instanceof RangeError) return undefined;
-    if (error instanceof PatterndError && error.code === "store_foreign" && isOurs(root)) return undefined;
+    const isUnread = error instanceof PatterndError && ["store_foreign", "store_failed"].includes(error.code);
+    if (isUnread && isOurs(root)) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,11 @@
 /** What stands in a store's folders besides what its files say: whose it is, and who may read it. */
 
-import { lstatSync, readdirSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { systemCode } from "../../../errors.ts";
+import { isTaken } from "../../durable.ts";
 import { isOpenToOthers } from "../../finding.ts";
+import { statOf } from "../../plain-file.ts";
 import { UPKEEP_FILE } from "../../upkeep-file.ts";
 import { ASIDE_FOLDER, FORGOTTEN_FILE, LOCK_FILE, METADATA_FILE, parseDay } from "../layout.ts";
 import { type Fault, fault } from "./fault.ts";
@@ -31,7 +33,7 @@ function* checkFolder(root: string, path: string, depth: number): Generator<Faul
     if (!stat) continue;
     const form = path === ASIDE_FOLDER ? "file" : formOf(name, depth);
     yield* entryFaults(file, stat, form);
-    if (form !== "folder" || !statSync(file, { throwIfNoEntry: false })?.isDirectory()) continue;
+    if (form !== "folder" || !statOf(file)?.isDirectory()) continue;
     if (depth === DEPTH_OF_DAYS - 1 && parseDay(inner) === undefined)
       yield fault({ kind: "not_ours", file, found: "a folder of no day" });
     else yield* checkFolder(root, inner, depth + 1);
@@ -52,7 +54,9 @@ function formOf(name: string, depth: number): Form {
 
 function* entryFaults(file: string, stat: Stats, form: Form): Generator<Fault, void> {
   if (stat.isSymbolicLink()) {
-    yield fault({ kind: "link", file, found: "a symbolic link" });
+    const inTheWay = form === "leftover" ? undefined : linkInTheWay(file, form);
+    if (inTheWay === undefined) yield fault({ kind: "link", file, found: "a symbolic link" });
+    else yield fault({ kind: "obstacle", file, found: inTheWay });
     return;
   }
   if (form === undefined) {
@@ -82,10 +86,18 @@ function* entryFaults(file: string, stat: Stats, form: Form): Generator<Fault, v
   }
 }
 
+/** Links are followed: what one leads to must be what belongs there. */
+function linkInTheWay(file: string, form: Exclude<Form, "leftover">): string | undefined {
+  const stat = statOf(file);
+  if (form === undefined || (form === "folder" ? stat?.isDirectory() : stat?.isFile())) return undefined;
+  if (!stat) return "a link that leads nowhere";
+  return `a link to something else than a ${form === "folder" ? "folder" : "plain file"}`;
+}
+
 function hasSegment(index: string): boolean {
   const name = index.slice(index.lastIndexOf("/") + 1);
   const [, type = "", packed = ""] = INDEX.exec(name) ?? [];
-  return statSync(join(index, "..", `${type}.ndjson${packed}`), { throwIfNoEntry: false }) !== undefined;
+  return isTaken(join(index, "..", `${type}.ndjson${packed}`));
 }
 
 function namesIn(folder: string): string[] {

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
 import { hashAt, type IdHash } from "../../../pattern/id-hash.ts";
+import { isObstacle, statOf } from "../../plain-file.ts";
 import { type Block, firstLineOf, indexPath, readIndex } from "../block-index.ts";
 import type { SegmentFile } from "./day-lines.ts";
 
@@ -22,7 +22,8 @@ export class IndexCheck {
     const end = gz === undefined ? size : Number.MAX_SAFE_INTEGER;
     const { blocks, bytes } = readIndex(this.path, { generation, firstLine }, end);
     this.#blocks = blocks;
-    const there = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
+    // What is no file is an obstacle, and no index of anything.
+    const there = isObstacle(this.path) ? 0 : (statOf(this.path)?.size ?? 0);
     if (there > bytes) this.ignored = `${there - bytes} of ${there} bytes are of no block of this segment`;
   }
 

@@ -1,10 +1,10 @@
 /** One look at a whole store of segments, newest day first, as readers do (reader.ts). */
-import { statSync } from "node:fs";
 import { hashId } from "../../../pattern/id-hash.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import type { Tally } from "../../finding.ts";
+import { isObstacle } from "../../plain-file.ts";
 import { listDays, listSegments, segmentPath } from "../layout.ts";
-import { type Mark, NOTHING, type Place, type Progress, parseMarks } from "../replaced.ts";
+import { type Mark, NOTHING, type Place, type Progress, parseMarks, replacedPath } from "../replaced.ts";
 import { checkDay, patternIn } from "./day-check.ts";
 import { DayLines, REACHED } from "./day-lines.ts";
 import { checkEntries } from "./entries.ts";
@@ -28,12 +28,10 @@ export function* look(root: string, zone: Zone, tally: Tally): Generator<Fault, 
   if (suspects.size > 0) yield* identityFaults(root, zone, suspects);
 }
 
-/** Whether something that can't be read as a file stands where a segment should: then its day is left out. */
+/** Whether something that can't be read as a file stands where a segment or the marks should: then its day is left out. */
 export function hasObstacle(root: string, day: number): boolean {
-  return listSegments(root, day).some((name) => {
-    const stat = statSync(segmentPath(root, day, name), { throwIfNoEntry: false });
-    return stat !== undefined && !stat.isFile();
-  });
+  const segments = listSegments(root, day).map((name) => segmentPath(root, day, name));
+  return [...segments, replacedPath(root, day)].some(isObstacle);
 }
 
 /** Each is closed when the next is asked for. */

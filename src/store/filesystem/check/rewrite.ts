@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import type { Pattern } from "../../../pattern/pattern.ts";
 import type { Zone } from "../../../pattern/zone.ts";
 import { makeFolder, syncPath } from "../../durable.ts";
+import { isObstacle } from "../../plain-file.ts";
 import { indexPath } from "../block-index.ts";
 import { CompressedWriter } from "../compressed.ts";
 import { dayOf, segmentPath } from "../layout.ts";
@@ -86,7 +87,7 @@ export function rewriteSegment(
     } finally {
       out.close();
     }
-    rmSync(indexPath(path), { force: true });
+    if (!isObstacle(indexPath(path))) rmSync(indexPath(path), { force: true });
     renameSync(`${path}.new`, path);
     syncPath(dirname(path));
     return { linesAs, damagedAs };
