@@ -1,6 +1,7 @@
 /** Compressed segments that lost something, or that somebody packed anew: what a check finds, and what a repair keeps. */
-import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import type { OpenOptions } from "../src/store/backend.ts";
 import { openFilesystem } from "../src/store/filesystem/backend.ts";
@@ -85,3 +86,34 @@ test.each([0, 1, 2])(
     expect(await lines(place)).toHaveLength(3 * blocks);
   },
 );
+
+test.each([
+  ["as it is", (text: string) => text],
+  ["without its last newline", (text: string) => text.slice(0, -1)],
+])("a .gz that somebody packed anew, %s, is readable text", async (_, change) => {
+  const { place, model } = await packed();
+  edit(place.path, PACKED, (bytes) => gzipSync(change(gunzipSync(bytes).toString("utf8"))));
+  await expectDamage(place);
+  expect(await lines(place)).toEqual(model.lines({}));
+});
+
+test("marks of a .gz that somebody packed anew still count", async () => {
+  const { place, model } = await packed();
+  const backend = await place.open();
+  const newer = [note("m3", { data: { n: 33 } })];
+  expect(await backend.write(newer)).toEqual(model.write(newer));
+  await backend.close();
+  edit(place.path, PACKED, (bytes) => gzipSync(gunzipSync(bytes)));
+  await expectDamage(place);
+  expect(await lines(place)).toEqual(model.lines({}));
+});
+
+test("a .gz that somebody packed anew and that is cut short is kept aside, under a name that can be imported", async () => {
+  const { place } = await packed();
+  edit(place.path, PACKED, (bytes) => gzipSync(gunzipSync(bytes)).subarray(0, -5));
+  await expectDamage(place);
+  expect(await lines(place)).toEqual([]);
+  expect(readdirSync(join(place.path, ".aside"))).toEqual([
+    expect.stringMatching(/^2026-05-01-note\.\d{4}-\d\d-\d\dT[\d.]+Z\.ndjson\.gz$/),
+  ]);
+});

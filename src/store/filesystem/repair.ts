@@ -50,10 +50,13 @@ export function keepAside(root: string, path: string, bytes: Uint8Array): string
 /** A name below `.aside` that nothing has yet, for what comes from `path`. */
 export function asidePath(root: string, path: string): string {
   makeFolder(join(root, ASIDE_FOLDER));
-  const stem = path.slice(root.length + 1).replaceAll("/", "-");
+  const name = path.slice(root.length + 1).replaceAll("/", "-");
+  // At the end, so that an import knows what it is.
+  const [suffix = ""] = /\.ndjson(\.gz)?$/.exec(name) ?? [];
+  const stem = name.slice(0, name.length - suffix.length);
   const stamp = new Date().toISOString().replaceAll(":", "");
   for (let n = 0; ; n += 1) {
-    const file = join(root, ASIDE_FOLDER, `${stem}.${stamp}${n === 0 ? "" : `.${n}`}`);
+    const file = join(root, ASIDE_FOLDER, `${stem}.${stamp}${n === 0 ? "" : `.${n}`}${suffix}`);
     if (!existsSync(file)) return file;
   }
 }

@@ -1,6 +1,6 @@
 /** A compressed segment, read past what is damaged in it. */
 import { fstatSync } from "node:fs";
-import { constants, inflateRawSync } from "node:zlib";
+import { constants, gunzipSync, inflateRawSync } from "node:zlib";
 import { PatterndError } from "../../../errors.ts";
 import {
   HEAD_MEMBER_BYTES,
@@ -35,6 +35,8 @@ const TRAILER_BYTES = 8;
 const NEWLINE = 10;
 const MEMBER = Buffer.from([0x1f, 0x8b, 0x08, 0x04]);
 const MAX_TEXT = 64 * 1024 * 1024;
+/** It is unpacked in memory. */
+const MAX_PACKED_ANEW = 1024 * 1024 * 1024;
 
 /** Undefined if it is damaged. */
 export function salvageHead(fd: number, path: string): Head | undefined {
@@ -49,15 +51,18 @@ export function salvageHead(fd: number, path: string): Head | undefined {
 
 /**
  * Every block; of a damaged one the lines that can still be unpacked. Those of a file that was cut short are as they
- * were; of those with a wrong checksum nobody can tell which are.
+ * were; of those with a wrong checksum nobody can tell which are. A file without blocks that unpacks is one text.
  */
 export function* salvage(fd: number, path: string): Generator<Part, void> {
   const { size } = fstatSync(fd);
   let at = HEAD_MEMBER_BYTES;
   const head = salvageHead(fd, path);
   if (!head || !isHeadWhole(fd)) {
-    yield { kind: "damage", at: 0, found: head ? "a head that is cut short or altered" : "no readable head" };
     at = nextBlock(fd, 1, size);
+    const bytes = at === size ? packedAnew(fd, size) : undefined;
+    const found = head ? "a head that is cut short or altered" : "no readable head";
+    yield { kind: "damage", at: 0, found: bytes ? "whole, and not as patternd packs it" : found };
+    if (bytes) yield { kind: "text", bytes, offset: 0, isCertain: true };
   }
   for (let offset = 0; at < size; ) {
     const block = readBlockHeader(fd, at);
@@ -83,6 +88,19 @@ export function* salvage(fd: number, path: string): Generator<Part, void> {
     }
     offset += block.textLength;
     at = end;
+  }
+}
+
+/** The text of a file that another program packed whole; undefined if that is not what it is. */
+function packedAnew(fd: number, size: number): Buffer | undefined {
+  if (size > MAX_PACKED_ANEW) return undefined;
+  try {
+    const text = gunzipSync(readRange(fd, { from: 0, to: size }), { maxOutputLength: MAX_PACKED_ANEW });
+    if (text.length === 0) return undefined;
+    // An editor may have left out the last newline; a line that is no pattern is found as such.
+    return text[text.length - 1] === NEWLINE ? text : Buffer.concat([text, Buffer.from([NEWLINE])]);
+  } catch {
+    return undefined;
   }
 }
 
