@@ -1,10 +1,9 @@
 import { messageOf, PatterndError, systemCode } from "../errors.ts";
 import { NotStorable } from "./backend.ts";
+import { OBSTRUCTED } from "./plain-file.ts";
 
 const DENIED =
   "A store's files all belong to the user whom patternd runs as, with modes 0600 and 0700: run this as that user (`sudo -u USER patternd …`), or give that user what is another's (chown).";
-const OBSTRUCTED =
-  "A folder stands where a file of the store belongs: move it away. `patternd check-store` says more.";
 
 /** Where the catalogue's hint would leave people looking at a disk that is well. */
 const HINTS = new Map([

@@ -14,7 +14,7 @@ import { PatterndError, systemCode } from "../errors.ts";
 /** A FIFO opened in the usual way keeps whoever opens it waiting for its other end. */
 const READ_WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
 
-const HINT =
+export const OBSTRUCTED =
   "Something else stands where a file of the store belongs: move it away. `patternd check-store` says more.";
 
 export interface PlainFile {
@@ -30,7 +30,7 @@ export function openPlainFile(path: string): PlainFile {
     const stat = fstatSync(fd);
     isPlain = stat.isFile();
     if (isPlain) return { fd, stat };
-    throw new PatterndError("store_failed", `${path} is no plain file`, { hint: HINT });
+    throw new PatterndError("store_failed", `${path} is no plain file`, { hint: OBSTRUCTED });
   } finally {
     if (!isPlain) closeSync(fd);
   }

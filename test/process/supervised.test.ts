@@ -104,7 +104,8 @@ test("SIGHUP puts in effect what can be, names what needs a restart, and refuses
   daemon.signal("SIGHUP");
   expect(await daemon.event("config.reloaded")).toMatchObject({
     changed: ["collect", "log.level", "types"],
-    restart: ["backend", "queue.maxBatch"],
+    // The other backend has its store in another file.
+    restart: ["backend", "path", "queue.maxBatch"],
   });
   const { receipt } = await send(daemon.sockets.ingest, [lines(usage, taskLine())]);
   expect(receipt).toEqual({ lines: 2, stored: 1, rejected: 0, not_collected: 1 });
