@@ -12,9 +12,8 @@ import {
 import { connect, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { messageOf, PatterndError, systemCode } from "./errors.ts";
+import { MAX_SOCKET_BYTES, MAX_SOCKET_FOLDER_BYTES } from "./socket-path.ts";
 
-/** What the kernel holds of a path, less its final NUL: longer ones would be cut off in silence. */
-const MAX_PATH_BYTES = 107;
 const PROBE_MS = 1_000;
 
 /** Where to listen: on a socket of our own at a path, or, if there is an `fd`, on the one that was handed over. */
@@ -61,12 +60,12 @@ async function listenAt(server: Server, path: string, mode: number): Promise<Lis
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     await refuseIfTaken(path);
+    if (Buffer.byteLength(path) > MAX_SOCKET_BYTES || Buffer.byteLength(folder) > MAX_SOCKET_FOLDER_BYTES) {
+      throw new PatterndError("socket_path_too_long", `the socket path ${path} is too long`);
+    }
     const nursery = mkdtempSync(`${folder}/.`);
     try {
       const birthplace = join(nursery, "s");
-      if (Math.max(Buffer.byteLength(path), Buffer.byteLength(birthplace)) > MAX_PATH_BYTES) {
-        throw new PatterndError("socket_path_too_long", `the socket path ${path} is too long`);
-      }
       await listen(server, { path: birthplace });
       chmodSync(birthplace, mode);
       renameSync(birthplace, path);

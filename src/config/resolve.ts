@@ -1,6 +1,7 @@
 /** From what the file says to what the daemon works with: paths absolute, modes as numbers, nothing left open. */
 import { dirname, join } from "node:path";
 import { Zone } from "../pattern/zone.ts";
+import { MAX_SOCKET_BYTES, MAX_SOCKET_FOLDER_BYTES } from "../socket-path.ts";
 import { sqlitePath } from "../sqlite-path.ts";
 import type { Fault } from "./keys.ts";
 import {
@@ -13,10 +14,6 @@ import {
 } from "./places.ts";
 import type { Settings } from "./schema.ts";
 
-/** The kernel's `sun_path` holds 108 bytes, the last one a NUL. */
-const MAX_SOCKET_BYTES = 107;
-/** Sockets are born one folder deeper than they live, as `/.XXXXXX/s`. */
-const MAX_FOLDER_BYTES = MAX_SOCKET_BYTES - 10;
 const SOCKETS: readonly SocketName[] = ["ingest", "query", "control"];
 
 export interface Origin {
@@ -77,8 +74,8 @@ export function socketFaults(config: Config): Fault[] {
     if (bytes > MAX_SOCKET_BYTES) {
       const text = `expected a path of at most ${MAX_SOCKET_BYTES} bytes, got ${bytes} bytes: ${socket}`;
       faults.push({ keys, text });
-    } else if (folderBytes > MAX_FOLDER_BYTES) {
-      const text = `expected a folder whose path has at most ${MAX_FOLDER_BYTES} bytes, got ${folderBytes} bytes: ${socket}`;
+    } else if (folderBytes > MAX_SOCKET_FOLDER_BYTES) {
+      const text = `expected a folder whose path has at most ${MAX_SOCKET_FOLDER_BYTES} bytes, got ${folderBytes} bytes: ${socket}`;
       faults.push({ keys, text });
     }
     const twin = SOCKETS.slice(0, index).find(

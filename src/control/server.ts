@@ -1,8 +1,15 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import type { Hono } from "hono";
 import { type ListeningSocket, listenOn, type SocketPlace } from "../socket.ts";
+import { Turns } from "./turns.ts";
 
 /** Who asks comes and goes; more at once are closed, so that they never take the descriptors that the store needs. */
 const MAX_CONNECTIONS = 64;
@@ -26,21 +33,33 @@ export class ControlServer {
   /** @throws PatterndError as `listenOn` does. */
   static async listen({ load, onFailed }: Served, place: SocketPlace): Promise<ControlServer> {
     let loading: Promise<RequestListener> | undefined;
-    const turns = new Turns();
-    const server = createServer(async (request, response) => {
-      // No question has a body: unread, it would hide that its asker hangs up.
-      request.resume();
-      if (!(await turns.take(request.socket, response))) return;
+    const answer = async (request: IncomingMessage, response: ServerResponse) => {
+      // The answer before may have set a limit (held-pages.ts), which was its own.
+      request.socket.setTimeout(0);
+      const over = new Promise<void>((resolve) => response.once("close", () => resolve()));
       loading ??= listener(load);
       const attempt = loading;
       try {
-        const answer = await attempt;
-        if (!response.destroyed) answer(request, response);
+        const listen = await attempt;
+        if (!response.destroyed) listen(request, response);
       } catch (error) {
         if (loading === attempt) loading = undefined;
         onFailed(error);
         response.writeHead(500).end();
       }
+      await over;
+    };
+    const turns = new WeakMap<Socket, Turns>();
+    const server = createServer((request, response) => {
+      const { socket } = request;
+      // No question has a body: unread, it would hide that its asker hangs up.
+      request.resume();
+      const own = turns.get(socket) ?? new Turns(1);
+      turns.set(socket, own);
+      // One may wait: who asks has the whole of a page before its end is known here. With another one, those who don't
+      // read could ask for any number.
+      if (own.waiting > 0) socket.destroy();
+      else void own.run(undefined, async () => (socket.destroyed ? undefined : answer(request, response)));
     });
     server.maxConnections = MAX_CONNECTIONS;
     return new ControlServer(server, await listenOn(server, place));
@@ -51,36 +70,6 @@ export class ControlServer {
     this.#socket.close();
     await setImmediate();
     this.#server.closeAllConnections();
-  }
-}
-
-/**
- * The questions of a connection, one after the other. One may wait: who asks has the whole of a page before its end
- * is known here. With another one the connection is closed, else those who don't read could ask for any number.
- */
-class Turns {
-  readonly #unanswered = new WeakMap<Socket, { count: number; last: Promise<void> }>();
-
-  /** Resolves when all earlier ones are answered, to whether there is still somebody to be answered. */
-  async take(socket: Socket, response: ServerResponse): Promise<boolean> {
-    const unanswered = this.#unanswered.get(socket) ?? { count: 0, last: Promise.resolve() };
-    this.#unanswered.set(socket, unanswered);
-    if (unanswered.count === 2) {
-      socket.destroy();
-      return false;
-    }
-    unanswered.count += 1;
-    const before = unanswered.last;
-    unanswered.last = new Promise((resolve) => {
-      response.once("close", () => {
-        unanswered.count -= 1;
-        resolve();
-      });
-    });
-    await before;
-    // The answer before may have set a limit (held-pages.ts), which was its own.
-    socket.setTimeout(0);
-    return !socket.destroyed;
   }
 }
 

@@ -14,8 +14,8 @@ export class Turns {
   }
 
   /** Rejects with an AskerGone where `gone` comes first. */
-  async run<T>(gone: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (gone.aborted) throw new AskerGone();
+  async run<T>(gone: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    if (gone?.aborted) throw new AskerGone();
     if (this.#running < this.#atOnce) this.#running += 1;
     else await this.#turn(gone);
     try {
@@ -25,17 +25,17 @@ export class Turns {
     }
   }
 
-  #turn(gone: AbortSignal): Promise<void> {
+  #turn(gone: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const begin = () => {
-        gone.removeEventListener("abort", leave);
+        gone?.removeEventListener("abort", leave);
         resolve();
       };
       const leave = () => {
         this.#waiting.delete(begin);
         reject(new AskerGone());
       };
-      gone.addEventListener("abort", leave, { once: true });
+      gone?.addEventListener("abort", leave, { once: true });
       this.#waiting.add(begin);
     });
   }

@@ -1,5 +1,6 @@
 /** Deletion, compression and forgetting in a running daemon, put together. */
 import { setTimeout } from "node:timers/promises";
+import pLimit from "p-limit";
 import type { Config } from "../config/load.ts";
 import type { Forget } from "../control/forget.ts";
 import { PatterndError } from "../errors.ts";
@@ -70,10 +71,6 @@ export function forgetOrder({ config, store, queue, spool, review, log }: Forget
     if (!isDry) log("info", "pattern.forgotten", { ...report });
     return report;
   };
-  let turn: Promise<unknown> = Promise.resolve();
-  return (wanted, isDry) => {
-    const done = turn.then(() => run(wanted, isDry));
-    turn = done.catch(() => {});
-    return done;
-  };
+  const turns = pLimit(1);
+  return (wanted, isDry) => turns(() => run(wanted, isDry));
 }

@@ -6,23 +6,9 @@ import { breakStore, mendStore } from "./away.ts";
 import { askAll, askHealth, lines, send } from "./client.ts";
 import { BACKENDS, type Daemon, Home, hasOwnDisks } from "./daemon.ts";
 import { expectAllKept } from "./faults/kept.ts";
-import { AckingSender } from "./faults/ledger.ts";
+import { AckingSender, acknowledgements } from "./faults/ledger.ts";
 import { faulty } from "./faults/plan.ts";
 import { difference, NONE, seeded, taskLine, taskLines } from "./patterns.ts";
-
-/** While it lasts, an acking sender goes on; resolves after so many acknowledgements. */
-async function acknowledgements(sender: AckingSender, socket: string, count: number): Promise<void> {
-  const stop = new AbortController();
-  let left = count;
-  await sender.run(
-    socket,
-    () => {
-      left -= 1;
-      if (left === 0) stop.abort();
-    },
-    stop.signal,
-  );
-}
 
 const of = (daemon: Daemon, event: string) => daemon.log.filter((line) => line.event === event);
 

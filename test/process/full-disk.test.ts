@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { askAll, askHealth, lines, send } from "./client.ts";
 import { BACKENDS, type Daemon, Home, hasOwnDisks, SharedDisk } from "./daemon.ts";
 import { expectAllKept } from "./faults/kept.ts";
-import { AckingSender } from "./faults/ledger.ts";
+import { AckingSender, acknowledgements } from "./faults/ledger.ts";
 import { seeded, taskLine } from "./patterns.ts";
 
 const MIB = 1024 * 1024;
@@ -19,19 +19,6 @@ function fill(path: string): void {
     }).toThrow("ENOSPC");
   }
   closeSync(fd);
-}
-
-async function acknowledgements(sender: AckingSender, socket: string, count: number): Promise<void> {
-  const stop = new AbortController();
-  let left = count;
-  await sender.run(
-    socket,
-    () => {
-      left -= 1;
-      if (left === 0) stop.abort();
-    },
-    stop.signal,
-  );
 }
 
 async function worldOn(bytes: number): Promise<{ home: Home; disk: SharedDisk }> {

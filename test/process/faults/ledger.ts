@@ -142,3 +142,17 @@ export function brokenPromises(senders: readonly AckingSender[], lines: readonly
     ...senders.flatMap((sender) => sender.faults(stored)),
   ];
 }
+
+/** The sender goes on; resolves after so many acknowledgements. */
+export async function acknowledgements(sender: AckingSender, socket: string, count: number): Promise<void> {
+  const stop = new AbortController();
+  let left = count;
+  await sender.run(
+    socket,
+    () => {
+      left -= 1;
+      if (left === 0) stop.abort();
+    },
+    stop.signal,
+  );
+}
