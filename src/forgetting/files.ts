@@ -1,11 +1,17 @@
 /** Taking lines out of files that nobody writes to: what was kept aside, and what emitters left. */
 import { constants, readdirSync } from "node:fs";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemCode } from "../errors.ts";
 import { syncFolder } from "../queue/folders.ts";
 import { partsOf, type RecordLine } from "../queue/rejected/record-lines.ts";
-import { isStillThere, leavingLines, type OpenFile, replaceWithout } from "../queue/rejected/removal.ts";
+import {
+  isStillThere,
+  leavingLines,
+  openPlainFile,
+  replaceWithout,
+  type SizedFile,
+} from "../queue/rejected/removal.ts";
 import type { IsMeant } from "./meant.ts";
 import type { WrittenIds } from "./written-ids.ts";
 
@@ -34,17 +40,17 @@ export interface Meant {
  * to how many went, or would, durably. Links and whatever else is no plain file are left alone.
  */
 export async function forgetIn(path: string, meant: Meant, isDry: boolean): Promise<number> {
-  const handle = await openPlainFile(path);
-  if (!handle) return 0;
+  const file = await openPlainFile(path, constants.O_NOFOLLOW);
+  if (!file) return 0;
   try {
-    return await forgetInOpen({ path, handle }, meant, isDry);
+    return await forgetInOpen(file, meant, isDry);
   } finally {
-    await handle.close();
+    await file.handle.close();
   }
 }
 
-async function forgetInOpen(file: OpenFile, meant: Meant, isDry: boolean): Promise<number> {
-  const { size } = await file.handle.stat();
+async function forgetInOpen(file: SizedFile, meant: Meant, isDry: boolean): Promise<number> {
+  const { size } = file;
   const isLeaving = ({ bytes, ...range }: RecordLine) =>
     bytes ? meant.isMeant(bytes) : holdsAny(meant.ids, file.handle, range);
   const { ranges, lines, isAnyLeft } = await leavingLines(file, size, isLeaving, meant.maxLineBytes);
@@ -65,18 +71,4 @@ export async function holdsAny(
 ): Promise<boolean> {
   for await (const part of partsOf(handle, range, ids.longest)) if (ids.standIn(part)) return true;
   return false;
-}
-
-/** Undefined for what is none, or is not there. */
-async function openPlainFile(path: string): Promise<FileHandle | undefined> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (systemCode(error) === "ENOENT" || systemCode(error) === "ELOOP") return undefined;
-    throw error;
-  }
-  if ((await handle.stat()).isFile()) return handle;
-  await handle.close();
-  return undefined;
 }

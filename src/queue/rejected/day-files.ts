@@ -2,13 +2,14 @@
  * The folder of rejected lines: a file for each UTC day, `YYYY-MM-DD.ndjson`, and one for each import that refused any,
  * `imports-YYYY-MM-DDT….ndjson`. Here a day is either one's name without the end.
  */
-import { constants, createReadStream } from "node:fs";
-import { type FileHandle, open, readdir, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../errors.ts";
 import type { RejectedFilter } from "../../pattern/rejection.ts";
 import { isMeant, type KeptLine, parseKept } from "./kept-record.ts";
 import { linesBackwards, linesForwards, type Range, type RecordLine } from "./record-lines.ts";
+import { openPlainFile, type SizedFile } from "./removal.ts";
 
 const NEWLINE = 10;
 const IMPORT = "imports-";
@@ -17,12 +18,7 @@ const DAY_FORM = /^(\d{4}-\d{2}-\d{2}|imports-\d{4}-\d{2}-\d{2}T[\d.-]+Z)\.ndjso
 const UNFINISHED_FORM = /^(imports-)?\d{4}-\d{2}-\d{2}(T[\d.-]+Z)?\.ndjson\.new$/;
 
 /** A day's file, open for reading. What stands before `size` stays as it is for as long as the file does. */
-export interface DayFile {
-  readonly path: string;
-  readonly handle: FileHandle;
-  /** In bytes, when it was opened. */
-  readonly size: number;
-}
+export type DayFile = SizedFile;
 
 /** `YYYY-MM-DD` */
 export function dateOf(day: string): string {
@@ -77,15 +73,8 @@ export async function linesOf(folder: string, day: string): Promise<number | und
 }
 
 /** Undefined if the file is not there (any more), or is none. */
-export async function openDay(folder: string, day: string): Promise<DayFile | undefined> {
-  const path = pathOfDay(folder, day);
-  // A FIFO would keep whoever opens it waiting for its other end.
-  const handle = await unlessMissing(open(path, constants.O_RDONLY | constants.O_NONBLOCK));
-  if (!handle) return undefined;
-  const stat = await handle.stat();
-  if (stat.isFile()) return { path, handle, size: stat.size };
-  await handle.close();
-  return undefined;
+export function openDay(folder: string, day: string): Promise<DayFile | undefined> {
+  return openPlainFile(pathOfDay(folder, day));
 }
 
 /** Whether any line that was kept on this day can be meant. */

@@ -1,4 +1,5 @@
 /** Lines on their way out of a file: found a block at a time, and the file replaced whole or not at all. */
+import { constants } from "node:fs";
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { systemCode } from "../../errors.ts";
 import { linesForwards, type Range, type RecordLine } from "./record-lines.ts";
@@ -8,6 +9,11 @@ const COPY_BYTES = 1024 * 1024;
 export interface OpenFile {
   readonly path: string;
   readonly handle: FileHandle;
+}
+
+export interface SizedFile extends OpenFile {
+  /** As it was opened. */
+  readonly size: number;
 }
 
 /** Ranges in the order of their places, neighbours as one. */
@@ -49,6 +55,24 @@ export async function leavingLines(
     } else isAnyLeft ||= line.bytes?.toString("latin1").trim() !== "";
   }
   return { ranges, lines, isAnyLeft };
+}
+
+/**
+ * For reading, closed by the caller. Undefined for what is not there, or is none: a FIFO keeps nobody waiting. `flags`:
+ * besides those for reading, `O_NOFOLLOW` for one, with which a link is none.
+ */
+export async function openPlainFile(path: string, flags = 0): Promise<SizedFile | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | flags);
+  } catch (error) {
+    if (systemCode(error) === "ENOENT" || systemCode(error) === "ELOOP") return undefined;
+    throw error;
+  }
+  const stat = await handle.stat();
+  if (stat.isFile()) return { path, handle, size: stat.size };
+  await handle.close();
+  return undefined;
 }
 
 /** The open file's inode is not given to another file. */
